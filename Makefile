@@ -1,0 +1,38 @@
+# 생성 모델 교실. 처음이라면: make course   (Python 3.11 이상과 make만 있으면 돼요)
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?=
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
+export PYTHONUTF8 := 1
+
+.PHONY: help course test lab notebooks clean
+help:  ## 할 수 있는 일
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
+
+course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 요약을 남겨요
+	$(BIN)/python -m course_utils.batch $(NOTEBOOKS) --profile quick --dataset digits --out runs/course
+
+test: $(READY)  ## 모든 시험(pytest + nbval)
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+lab: $(READY)  ## JupyterLab에서 레슨을 열어요
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks: $(READY)  ## 저장소의 노트북을 quick으로 다시 실행하고 실행 흔적을 지워요
+	COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
+	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "$(NOISE)" $(NOTEBOOKS)
+
+clean:  ## 가상 환경과 결과를 지워요
+	rm -rf $(VENV) runs
+
+$(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 이상이 필요해요. 지금은 $$($(PYTHON) --version 2>&1)이에요. 예: make course PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "가상 환경을 만들지 못했어요. Debian·Ubuntu에서는 sudo apt install python3-venv 를 먼저 해 주세요."; exit 1; }
+	$(BIN)/pip install --quiet --progress-bar on -r requirements.txt $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+	@touch $@

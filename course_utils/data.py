@@ -1,0 +1,232 @@
+"""숫자 손글씨 데이터: 저장소에 든 digits, 진짜 MNIST, 또는 내 .npz 파일."""
+
+import hashlib
+import os
+import queue
+import tempfile
+import threading
+import time
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from course_utils.errors import CourseError
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+DIGITS_FILE = Path(__file__).resolve().parent.parent / "data" / "digits.npz"
+DIGITS_SHA256 = "ed8dcb7ba3114c70fb96bc2ddf10f70449037d1f11ecb828690781a58be5371e"
+MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+MNIST_SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
+STALL_SECONDS = 8  # 이만큼 한 글자도 오지 않으면 끊긴 것으로 봐요
+QUICK_SECONDS = 30  # dataset="auto"가 내려받기를 기다려 주는 시간
+MAX_DOWNLOAD = 64 * 2**20
+
+
+class Dataset(NamedTuple):
+    """x_*: uint8 (N, 28, 28), 0(검정)–255(흰색). y_*: uint8 (N,), 0–9."""
+
+    name: str
+    x_train: "numpy.ndarray"  # noqa: F821
+    y_train: "numpy.ndarray"  # noqa: F821
+    x_test: "numpy.ndarray"  # noqa: F821
+    y_test: "numpy.ndarray"  # noqa: F821
+
+
+def load(dataset="auto", at_least=1):
+    """데이터를 불러와 무엇을 불러왔는지 한 줄로 알려요.
+
+    Args:
+        dataset: "digits"(저장소에 든 1,797장) | "mnist" | "auto"(MNIST가 있거나 금방 받아지면 MNIST, 아니면 digits)
+            | `x_train, y_train, x_test, y_test`가 든 .npz 경로.
+        at_least: 학습과 시험 집합에 각각 있어야 하는 장수(보통 배치 크기).
+    Returns:
+        `Dataset`.
+    Raises:
+        CourseError: 모르는 이름, 없는 파일, 읽을 수 없거나 내용이 다른 파일, 모자란 장수.
+    """
+    dataset = resolve_name(dataset)
+    if dataset == "auto":
+        try:
+            result = _load_mnist(limit=QUICK_SECONDS)
+        except CourseError as error:
+            if os.environ.get("COURSE_MNIST"):  # 직접 고른 파일의 잘못은 숨기지 않아요
+                raise
+            print(f"MNIST 대신 저장소에 든 digits를 써요. ({error})")
+            result = _load_digits()
+    elif dataset == "mnist":
+        result = _load_mnist()
+    elif dataset == "digits":
+        result = _load_digits()
+    else:
+        result = Dataset(Path(dataset).stem, **_read(Path(dataset)))
+
+    fewest = min(len(result.x_train), len(result.x_test))
+    if fewest < at_least:
+        raise CourseError(
+            f"데이터 {result.name}에는 학습 {len(result.x_train)}장, 시험 {len(result.x_test)}장뿐인데 "
+            f"한 번에 {at_least}장이 필요해요. 배치 크기를 {max(fewest, 1)} 이하로 줄이거나 더 큰 데이터를 쓰세요."
+        )
+    print(f"데이터 {result.name}: 학습 {len(result.x_train):,}장 · 시험 {len(result.x_test):,}장")
+    return result
+
+
+def resolve_name(dataset):
+    """이름을 검사하고 "auto"를 환경 변수 COURSE_DATASET으로 바꿔요. 파일은 아직 열지 않아요."""
+    source, value = "dataset", dataset
+    if value == "auto":
+        source, value = "환경 변수 COURSE_DATASET", os.environ.get("COURSE_DATASET") or "auto"
+    if value in ("auto", "digits", "mnist") or (isinstance(value, (str, Path)) and str(value).endswith(".npz")):
+        return value
+    raise CourseError(
+        f"{source}={value!r}은(는) 없는 데이터예요. 쓸 수 있는 값: auto, digits, mnist, 또는 .npz 파일 경로."
+    )
+
+
+def _load_digits():
+    return Dataset("digits", **_read(DIGITS_FILE, DIGITS_SHA256))
+
+
+def _load_mnist(limit=None):
+    chosen = os.environ.get("COURSE_MNIST")
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    path = Path(chosen) if chosen else home / "datasets" / "mnist.npz"
+    if not chosen and not path.exists():
+        _download_mnist(path, limit)
+    return Dataset("mnist", **_read(path, MNIST_SHA256))
+
+
+def _read(path, sha256=None):
+    """.npz 하나를 읽고 검사해 {이름: 배열}로 돌려줘요. 파일은 고치거나 지우지 않아요."""
+    import numpy as np
+
+    if not path.exists():
+        raise CourseError(f"파일이 없어요: {path}. 경로를 확인하거나 dataset='digits'로 바꿔 보세요.")
+    if path.is_dir():
+        raise CourseError(f"파일이 아니라 폴더예요: {path}. 폴더 안의 .npz 파일 경로를 적어 주세요.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in KEYS if key not in getattr(archive, "files", ())]
+            if missing:
+                raise CourseError(f"{path}에 {', '.join(missing)}이(가) 없어요. 배열 {', '.join(KEYS)}이 필요해요.")
+            arrays = {key: np.asarray(archive[key]) for key in KEYS}
+    except CourseError:
+        raise
+    except PermissionError as error:
+        raise CourseError(f"{path}를 읽을 권한이 없어요. 파일 권한을 확인해 주세요.") from error
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, MemoryError, RuntimeError,
+            NotImplementedError, zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
+        raise CourseError(
+            f"{path}를 .npz로 읽지 못했어요({type(error).__name__}). 내려받다 끊겼거나 다른 형식일 수 있어요. "
+            "파일은 그대로 두었어요. 다른 곳으로 옮긴 뒤 다시 받거나, dataset='digits'로 바꿔 보세요."
+        ) from error
+
+    for part in ("train", "test"):
+        images, labels = _check_pair(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"])
+        arrays[f"x_{part}"], arrays[f"y_{part}"] = images, labels
+    if sha256 and _content_hash(arrays) != sha256:
+        raise CourseError(
+            f"{path}의 내용이 원본과 달라요. 손상됐거나 다른 데이터예요. 파일은 그대로 두었어요. "
+            "다른 곳으로 옮긴 뒤 다시 받거나, 내 데이터라면 dataset에 이 경로를 적어 주세요."
+        )
+    return arrays
+
+
+def _check_pair(path, part, images, labels):
+    """그림과 정답 한 쌍을 검사해 uint8로 돌려줘요."""
+    import numpy as np
+
+    if images.ndim == 4 and images.shape[-1] == 1:
+        images = images[..., 0]
+    if images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise CourseError(f"{path}의 x_{part} 모양이 {images.shape}이에요. (장수, 28, 28)이어야 해요.")
+    if labels.shape != (len(images),):
+        raise CourseError(f"{path}의 y_{part} 모양이 {labels.shape}이에요. ({len(images)},)이어야 해요.")
+    for name, values, top in ((f"x_{part}", images, 255), (f"y_{part}", labels, 9)):
+        if not np.issubdtype(values.dtype, np.integer):
+            raise CourseError(
+                f"{path}의 {name} 자료형이 {values.dtype}이에요. 0–{top}의 정수여야 해요. "
+                "0–1 실수 그림이라면 (x * 255).round().astype('uint8')로 바꿔 저장해 주세요."
+            )
+        if values.size and (values.min() < 0 or values.max() > top):
+            raise CourseError(f"{path}의 {name} 값이 {values.min()}–{values.max()}이에요. 0–{top} 안이어야 해요.")
+    return images.astype(np.uint8), labels.astype(np.uint8)
+
+
+def _content_hash(arrays):
+    """압축 방식과 상관없이, 배열 내용만의 SHA-256."""
+    digest = hashlib.sha256()
+    for key in KEYS:
+        digest.update(arrays[key].tobytes())
+    return digest.hexdigest()
+
+
+def _download_mnist(target, limit):
+    """MNIST를 임시 파일로 받아 내용을 확인한 다음에만 `target`에 둬요. limit: 기다릴 최대 초(None이면 끝까지)."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".mnist-", suffix=".npz", delete=False) as file:
+            partial = Path(file.name)
+            try:
+                for chunk in _stream(MNIST_URL, limit):
+                    file.write(chunk)
+                file.close()
+                _check_download(partial)
+                os.replace(partial, target)
+            finally:
+                file.close()
+                partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise CourseError(
+            f"MNIST를 내려받지 못했어요({error}). 인터넷과 디스크를 확인하거나, dataset='digits'를 쓰거나, "
+            "가지고 있는 mnist.npz의 경로를 환경 변수 COURSE_MNIST에 적어 주세요."
+        ) from error
+
+
+def _check_download(partial):
+    try:
+        _read(partial, MNIST_SHA256)
+    except CourseError as error:
+        raise OSError("받은 내용이 MNIST가 아니에요. 로그인이 필요한 네트워크일 수 있어요") from error
+
+
+def _stream(url, limit):
+    """url의 내용을 조각으로. 이름 풀이(DNS)까지 멈춘 네트워크에서도 STALL_SECONDS 안에 포기해요."""
+    from tqdm.auto import tqdm
+
+    parts = queue.Queue(maxsize=16)
+    threading.Thread(target=_fetch, args=(url, parts), daemon=True).start()
+    began = time.monotonic()
+    with tqdm(desc="MNIST 내려받기", unit="B", unit_scale=True, leave=False) as bar:
+        while True:
+            if limit and time.monotonic() - began > limit:
+                raise TimeoutError(f"{limit}초 안에 끝나지 않았어요")
+            try:
+                part = parts.get(timeout=STALL_SECONDS)
+            except queue.Empty:
+                raise TimeoutError(f"{STALL_SECONDS}초 동안 응답이 없어요") from None
+            if isinstance(part, Exception):
+                raise OSError(str(part)) from part
+            if isinstance(part, int):
+                bar.reset(total=part or None)
+            elif not part:
+                return
+            else:
+                bar.update(len(part))
+                if bar.n > MAX_DOWNLOAD:
+                    raise OSError("받은 내용이 MNIST보다 훨씬 커요")
+                yield part
+
+
+def _fetch(url, parts):
+    """작업 스레드: 전체 크기(int), 내용 조각(bytes…), 끝(b"") 또는 예외를 차례로 넣어요."""
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(url, timeout=STALL_SECONDS) as response:
+            parts.put(int(response.headers.get("Content-Length") or 0))
+            while chunk := response.read(1 << 16):
+                parts.put(chunk)
+        parts.put(b"")
+    except Exception as error:  # 어떤 실패든 기다리는 쪽에 전해요
+        parts.put(error)

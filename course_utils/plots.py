@@ -1,0 +1,142 @@
+"""그림: 한글 글꼴과 강의의 모양, 이미지 격자, 커널 없이도 움직이는 애니메이션."""
+
+import importlib.util
+import os
+import re
+import warnings
+from hashlib import sha256
+from pathlib import Path
+
+# 색각 이상이 있어도 구별되는 Okabe–Ito 색. 이름으로 쓰고, 순서는 그래프가 기본으로 쓰는 순서예요.
+COLORS = {
+    "blue": "#0072B2",
+    "orange": "#D55E00",
+    "green": "#009E73",
+    "pink": "#CC79A7",
+    "yellow": "#E69F00",
+    "sky": "#56B4E9",
+    "gray": "#7F7F7F",
+    "black": "#000000",
+}
+FONTS = (
+    "NanumGothic", "NanumBarunGothic", "NanumSquare", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP",
+    "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum",
+)  # fmt: skip
+FONT_FOLDER = Path("/usr/share/fonts/truetype/nanum")
+
+
+def use_course_style():
+    """한글 글꼴과 강의의 그림 모양(700픽셀 폭, 색, 글자 크기)을 정해요. `start`가 불러요.
+
+    Returns:
+        쓰는 한글 글꼴의 이름. 없으면 경고를 한 번 내고 None.
+    """
+    import matplotlib as mpl
+    from cycler import cycler
+
+    font = _korean_font()
+    if font is None:
+        warnings.warn(
+            "한글 글꼴이 없어 그림의 한글이 깨져요. 터미널에서 `pip install --no-deps koreanize-matplotlib`을 "
+            "실행한 다음 이 셀부터 다시 실행해 주세요.",
+            stacklevel=2,
+        )
+    mpl.rcParams.update(
+        {
+            # 목록으로 주면 앞 글꼴에 없는 글자(−, ℝ, ✓)만 뒤 글꼴에서 가져와요
+            "font.family": [name for name in (font, "DejaVu Sans") if name],
+            "mathtext.fontset": "dejavusans",
+            "font.size": 11,
+            "axes.titlesize": 12,
+            "axes.labelpad": 6,
+            "axes.prop_cycle": cycler(color=list(COLORS.values())),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "image.cmap": "viridis",
+            "figure.figsize": (7, 3.6),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "legend.frameon": False,
+            "animation.embed_limit": 1.2,  # MB: 노트북 하나는 1.5 MB보다 작아요
+        }
+    )
+    return font
+
+
+def image_grid(images, columns=10, title=None, labels=None):
+    """이미지를 격자로 그려요.
+
+    Args:
+        images: (N, 높이, 너비) 또는 (N, 높이, 너비, 1). 검정–흰색의 범위는 이미지 전체의 최소–최대.
+        columns: 한 줄에 놓을 장수.
+        title: 그림 전체의 제목.
+        labels: 이미지마다 붙일 글 N개.
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    images = np.asarray(images)
+    images = images.reshape(images.shape[:3])
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    height = (0.95 if labels is not None else 0.75) * rows * 9 / columns + (0.4 if title else 0)
+    figure, axes = plt.subplots(rows, columns, figsize=(7, height), squeeze=False)
+    low, high = images.min(), images.max()
+    for position, axis in enumerate(axes.flat):
+        axis.axis("off")
+        if position < len(images):
+            axis.imshow(images[position], cmap="gray", vmin=low, vmax=high)
+            if labels is not None:
+                axis.set_title(str(labels[position]), fontsize=10)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def play(animation):
+    """matplotlib 애니메이션을 커널 없이도 재생되는 HTML로 바꿔요. 같은 내용이면 늘 같은 HTML이에요.
+
+    Args:
+        animation: `matplotlib.animation.FuncAnimation`.
+    Returns:
+        `IPython.display.HTML`.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import HTML
+
+    html = animation.to_jshtml(default_mode="once")
+    random_id = re.search(r'id="_anim_img([0-9a-f]{32})"', html).group(1)
+    stable_id = sha256(html.replace(random_id, "").encode()).hexdigest()[:32]
+    plt.close(animation._fig)
+    return HTML(html.replace(random_id, stable_id))
+
+
+def _korean_font():
+    """matplotlib에 등록된 한글 글꼴의 이름. COURSE_FONT, 시스템, koreanize-matplotlib에 든 나눔글꼴 순서로 찾아요."""
+    from matplotlib import font_manager
+
+    def register(files):
+        known = {font.fname for font in font_manager.fontManager.ttflist}
+        for file in files:
+            if str(file) not in known:
+                font_manager.fontManager.addfont(str(file))
+
+    def find():
+        names = {font.name for font in font_manager.fontManager.ttflist if Path(font.fname).exists()}
+        return next((name for name in FONTS if name in names), None)
+
+    chosen = os.environ.get("COURSE_FONT")
+    if chosen:
+        register([chosen])
+        return font_manager.FontProperties(fname=chosen).get_name()
+    register(sorted(FONT_FOLDER.glob("*.ttf")))  # 방금 설치한 글꼴도 커널을 다시 켜지 않고 써요
+    if not find():
+        # import 하지 않고 글꼴 파일만 찾아요: 0.1.1은 Python 3.12에 없는 distutils를 불러와요
+        spec = importlib.util.find_spec("koreanize_matplotlib")
+        for folder in spec.submodule_search_locations if spec else ():
+            register(sorted(Path(folder, "fonts").glob("*.ttf")))
+    return find()

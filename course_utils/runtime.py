@@ -1,0 +1,153 @@
+"""레슨의 시작과 끝: 프로파일, 시드, 한글 글꼴, 한 줄 안내, 지표 기록."""
+
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+from numbers import Integral, Real
+from types import SimpleNamespace
+
+from course_utils import data
+from course_utils.errors import CourseError
+
+PROFILES = ("smoke", "quick", "full")
+METRICS_MIME = "application/vnd.course.metrics+json"
+
+
+class Run:
+    """한 번의 레슨 실행. `start`가 만들어 돌려줘요.
+
+    Attributes:
+        profile: "smoke" | "quick" | "full" 가운데 실제로 쓰는 것.
+        dataset: `data.load`에 넘길 이름이나 경로.
+        seed: 시드(0 이상 2³² 미만).
+        rng: 그 시드로 만든 `numpy.random.Generator`.
+        metrics: `record`로 모은 지표. 이름 → 숫자(유한하지 않으면 None).
+    """
+
+    def __init__(self, profile, dataset, seed):
+        import numpy as np
+
+        self.profile, self.dataset, self.seed = profile, dataset, seed
+        self.rng = np.random.default_rng(seed)
+        self.metrics = {}
+
+    def settings(self, table, **overrides):
+        """이 프로파일의 숫자를 표에서 골라요. 매개변수가 `None`이 아니면 표보다 먼저예요.
+
+        Args:
+            table: {이름: (smoke, quick, full)}. 값은 양의 정수나 양의 실수.
+            **overrides: 매개변수 셀의 값들. 이름은 표에 있어야 해요.
+        Returns:
+            이름마다 값이 하나인 `SimpleNamespace`.
+        Raises:
+            CourseError: 표와 형이 다르거나, 양수가 아니거나, 유한하지 않은 값.
+        """
+        column = PROFILES.index(self.profile)
+        chosen = {name: row[column] for name, row in table.items()}
+        for name, value in overrides.items():
+            if value is not None:
+                chosen[name] = _positive(name, value, like=chosen[name])
+        return SimpleNamespace(**chosen)
+
+    def record(self, **metrics):
+        """이 실행의 지표를 적어요. `finish`가 보여 주고, 여러 실행을 모으는 도구가 읽어 가요."""
+        for name, value in metrics.items():
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise CourseError(f"지표 {name}={value!r}은(는) 숫자가 아니에요. float(...)로 바꿔 기록해 주세요.")
+            plain = int(value) if isinstance(value, Integral) else float(value)
+            self.metrics[name] = plain if math.isfinite(plain) else None
+
+    def finish(self):
+        """모은 지표를 노트북 출력에 남겨요(사람에게는 글, 도구에게는 JSON)."""
+        lines = [f"  {name} = {format_metric(value)}" for name, value in self.metrics.items()]
+        text = "\n".join(["✅ 레슨을 끝까지 실행했어요. 기록한 지표:", *lines])
+        if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+            from IPython.display import display
+
+            display({METRICS_MIME: self.metrics, "text/plain": text}, raw=True)
+        else:
+            print(text)
+
+
+def start(profile="auto", dataset="auto", seed=42, *, minutes):
+    """레슨을 시작해요: 값 검사, 시드 고정, 한글 글꼴, 한 줄 안내.
+
+    Args:
+        profile: "auto" | "smoke" | "quick" | "full".
+            auto는 환경 변수 COURSE_PROFILE, 없으면 GPU가 있을 때 full, 아니면 quick.
+        dataset: "auto" | "digits" | "mnist" | .npz 경로. auto는 환경 변수 COURSE_DATASET이 있으면 그것.
+        seed: 0 이상 2³² 미만의 정수.
+        minutes: (smoke, quick, full)에서 걸리는 분. 안내에 보여 줘요.
+    Returns:
+        `Run`.
+    Raises:
+        CourseError: 쓸 수 없는 profile, dataset, seed.
+    """
+    gpu = _gpu_name()
+    profile = _resolve_profile(profile, gpu)
+    dataset = data.resolve_name(dataset)
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise CourseError(f"seed={seed!r}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
+    _set_seeds(int(seed))
+
+    from course_utils import plots
+
+    plots.use_course_style()
+    device = f"GPU {gpu}" if gpu else f"CPU {os.cpu_count()}코어"
+    wait = f"약 {minutes[PROFILES.index(profile)]:g}분"
+    print(f"프로파일 {profile} · 데이터 {dataset} · 장치 {device} · 시드 {seed} · {wait}")
+    return Run(profile, dataset, int(seed))
+
+
+def format_metric(value):
+    """지표 하나를 사람이 읽을 글로: 유효 숫자 4자리, 유한하지 않으면 "발산"."""
+    if value is None:
+        return "발산"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _resolve_profile(profile, gpu):
+    source, value = "profile", profile
+    if value == "auto":
+        source, value = "환경 변수 COURSE_PROFILE", os.environ.get("COURSE_PROFILE") or "auto"
+    if value == "auto":
+        return "full" if gpu else "quick"
+    if value not in PROFILES:
+        raise CourseError(f"{source}={value!r}은(는) 없는 값이에요. 쓸 수 있는 값: auto, {', '.join(PROFILES)}.")
+    return value
+
+
+def _gpu_name():
+    """쓸 수 있는 GPU 이름이나 None. TensorFlow를 불러온 뒤라면 TensorFlow가 보는 GPU만 인정해요."""
+    if "tensorflow" in sys.modules and not sys.modules["tensorflow"].config.list_physical_devices("GPU"):
+        return None
+    if not shutil.which("nvidia-smi"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    name = answer.stdout.split("\n")[0].strip()
+    return name if answer.returncode == 0 and name else None
+
+
+def _set_seeds(seed):
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(seed)
+
+
+def _positive(name, value, like):
+    want_int = isinstance(like, Integral)
+    kind = Integral if want_int else Real
+    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value) or value <= 0:
+        word = "양의 정수" if want_int else "양의 유한한 수"
+        raise CourseError(f"{name}={value!r}은(는) 쓸 수 없어요. {word}여야 해요. 예: {name} = {like!r}")
+    return int(value) if want_int else float(value)

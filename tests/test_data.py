@@ -1,0 +1,227 @@
+"""데이터: 저장소의 digits, 진짜 MNIST, 그리고 잘못된 모든 파일."""
+
+import http.server
+import os
+import socket
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course_utils import CourseError, data
+
+
+@pytest.fixture
+def good():
+    """손글씨 모양의 작은 데이터."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, n in (("train", 12), ("test", 5)):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        arrays[f"y_{part}"] = rng.integers(0, 10, n, dtype=np.uint8)
+    return arrays
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(arrays, name="my.npz"):
+        np.savez(tmp_path / name, **arrays)
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.fixture
+def no_mnist(monkeypatch, tmp_path):
+    """MNIST가 없는 컴퓨터처럼. Keras 캐시는 빈 폴더예요."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("COURSE_MNIST", raising=False)
+    return tmp_path / "keras" / "datasets" / "mnist.npz"
+
+
+def test_digits_are_1797_real_images(capsys):
+    digits = data.load("digits")
+    assert (len(digits.x_train), len(digits.x_test)) == (1497, 300)
+    assert digits.x_train.shape[1:] == (28, 28) and digits.x_train.dtype == np.uint8
+    assert np.bincount(digits.y_test).tolist() == [30] * 10
+    assert np.bincount(np.concatenate([digits.y_train, digits.y_test])).tolist() == [
+        178, 182, 177, 183, 181, 182, 181, 179, 174, 180,  # UCI 시험 집합의 숫자별 장수
+    ]  # fmt: skip
+    assert "digits" in capsys.readouterr().out
+
+
+def test_no_image_is_in_both_splits():
+    digits = data.load("digits")
+    train = {image.tobytes() for image in digits.x_train}
+    assert not any(image.tobytes() in train for image in digits.x_test)
+
+
+def test_own_file_is_loaded(good, save):
+    loaded = data.load(save(good))
+    assert loaded.name == "my" and np.array_equal(loaded.x_test, good["x_test"])
+    channel = good | {"x_train": good["x_train"][..., None].astype(np.int64)}
+    assert np.array_equal(data.load(save(channel, "channel.npz")).x_train, good["x_train"])
+
+
+def truncated(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def broken_member(path):
+    """zip 차례표는 멀쩡한데 압축된 내용이 깨진 파일."""
+    content = bytearray(path.read_bytes())
+    content[200:400] = bytes(200)
+    path.write_bytes(content)
+
+
+def not_npz(path):
+    path.write_text("<html>로그인해 주세요</html>")
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def single_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def zip_of_text(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for key in data.KEYS:
+            archive.writestr(f"{key}.npy", "not an array")
+
+
+@pytest.mark.parametrize("damage", [truncated, broken_member, not_npz, empty, single_array, zip_of_text])
+def test_damaged_files_are_refused_and_kept(good, save, damage):
+    path = Path(save(good))
+    damage(path)
+    before = path.read_bytes()
+    with pytest.raises(CourseError) as caught:
+        data.load(str(path))
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"x_train": np.zeros((12, 32, 32), np.uint8)}, ["x_train", "(12, 32, 32)", "28, 28"]),
+    ({"x_train": np.zeros((12, 28, 28), np.float32)}, ["x_train", "float32", "astype"]),
+    ({"x_test": np.full((5, 28, 28), 300)}, ["x_test", "300", "0–255"]),
+    ({"x_test": np.full((5, 28, 28), -1)}, ["x_test", "-1"]),
+    ({"y_train": np.full(12, 10)}, ["y_train", "10", "0–9"]),
+    ({"y_test": np.zeros(4, np.uint8)}, ["y_test", "(4,)", "(5,)"]),
+    ({"y_test": np.array(list("01234"))}, ["y_test", "정수"]),
+    ({"x_train": np.array([object()] * 12)}, ["읽지 못했어요"]),  # pickle은 열지 않아요
+])  # fmt: skip
+def test_wrong_contents_are_named(good, save, change, words):
+    with pytest.raises(CourseError) as caught:
+        data.load(save(good | change))
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_missing_key_missing_file_and_folder(good, save, tmp_path):
+    del good["y_test"]
+    with pytest.raises(CourseError, match="y_test"):
+        data.load(save(good))
+    with pytest.raises(CourseError, match="파일이 없어요"):
+        data.load(str(tmp_path / "nothing.npz"))
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(CourseError, match="폴더"):
+        data.load(str(tmp_path / "folder.npz"))
+
+
+def test_fewer_images_than_a_batch(good, save):
+    with pytest.raises(CourseError) as caught:
+        data.load(save(good), at_least=128)
+    assert all(word in str(caught.value) for word in ("12장", "5장", "128장", "5 이하"))
+
+
+def test_changed_digits_file_is_refused(monkeypatch, good, save):
+    monkeypatch.setattr(data, "DIGITS_FILE", Path(save(good)))
+    with pytest.raises(CourseError, match="원본과 달라요"):
+        data.load("digits")
+
+
+@pytest.mark.skipif(
+    not (os.environ.get("COURSE_MNIST") or (Path.home() / ".keras/datasets/mnist.npz").exists()),
+    reason="MNIST가 없어요: COURSE_MNIST에 mnist.npz의 경로를 적으면 시험해요",
+)
+def test_real_mnist():
+    mnist = data.load("mnist")
+    assert (len(mnist.x_train), len(mnist.x_test)) == (60_000, 10_000)
+    assert round(mnist.x_train.mean() / 255, 4) == 0.1307 and round(mnist.x_train.std() / 255, 4) == 0.3081
+    assert data.load("auto").name == "mnist" or os.environ["COURSE_DATASET"] != "auto"
+
+
+def test_other_file_in_the_keras_cache_is_kept(no_mnist, good, save, monkeypatch, capsys):
+    no_mnist.parent.mkdir(parents=True)
+    Path(save(good)).rename(no_mnist)
+    before = no_mnist.read_bytes()
+    with pytest.raises(CourseError, match="원본과 달라요"):
+        data.load("mnist")
+    monkeypatch.setenv("COURSE_DATASET", "auto")
+    assert data.load("auto").name == "digits"
+    assert "원본과 달라요" in capsys.readouterr().out
+    assert no_mnist.read_bytes() == before
+
+
+def test_wrong_explicit_mnist_is_never_replaced_silently(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_MNIST", str(tmp_path / "typo.npz"))
+    monkeypatch.setenv("COURSE_DATASET", "auto")
+    with pytest.raises(CourseError, match=r"typo\.npz"):
+        data.load("auto")
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """호텔 와이파이처럼 무엇을 물어도 로그인 쪽을 돌려주는 서버."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>login</html>")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/mnist.npz"
+        running.shutdown()
+
+
+def test_login_page_instead_of_mnist(no_mnist, monkeypatch, server, capsys):
+    monkeypatch.setattr(data, "MNIST_URL", server)
+    with pytest.raises(CourseError, match="MNIST가 아니에요"):
+        data.load("mnist")
+    monkeypatch.setenv("COURSE_DATASET", "auto")
+    assert data.load("auto").name == "digits"
+    assert "MNIST 대신" in capsys.readouterr().out
+    assert list(no_mnist.parent.iterdir()) == []  # 받다 만 파일을 남기지 않아요
+
+
+def test_download_is_verified_and_kept(no_mnist, monkeypatch, good, tmp_path, save):
+    """받은 내용의 해시가 맞으면 캐시에 두고, 다음에는 내려받지 않아요."""
+    source = Path(save(good))
+    monkeypatch.setattr(data, "MNIST_SHA256", data._content_hash(good))
+    monkeypatch.setattr(data, "MNIST_URL", source.as_uri())
+    assert len(data.load("mnist").x_train) == 12
+    source.unlink()
+    assert len(data.load("mnist").x_train) == 12
+    assert no_mnist.read_bytes()
+
+
+def test_silent_network_gives_up(no_mnist, monkeypatch):
+    """연결은 되지만 한 글자도 오지 않는 서버."""
+    monkeypatch.setattr(data, "STALL_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        monkeypatch.setattr(data, "MNIST_URL", f"http://127.0.0.1:{mute.getsockname()[1]}/")
+        with pytest.raises(CourseError, match="내려받지 못했어요"):
+            data.load("mnist")
+    assert list(no_mnist.parent.iterdir()) == []

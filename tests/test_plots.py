@@ -1,0 +1,101 @@
+"""그림: 한글이 깨지지 않고, 애니메이션의 HTML이 실행할 때마다 바뀌지 않아요."""
+
+import builtins
+import io
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.animation import FuncAnimation
+
+from course_utils import plots, widgets
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with plt.rc_context():
+        plots.use_course_style()
+        yield
+    plt.close("all")
+
+
+def render(figure):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Glyph")
+        figure.savefig(io.BytesIO())
+
+
+def test_korean_minus_and_symbols_are_drawn():
+    figure, axis = plt.subplots()
+    axis.plot([-2, -1], [-1, 0])
+    axis.set(title="가능도 ℝ ✓ − ± 뷁", xlabel="음수 −1.5", ylabel=r"밀도 $\mu \in \mathbb{R}$")
+    render(figure)
+
+
+def test_font_comes_from_the_package_when_the_system_has_none(monkeypatch):
+    from matplotlib import font_manager
+
+    others = [font for font in font_manager.fontManager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", others)
+    monkeypatch.setattr(plots, "FONT_FOLDER", plots.Path("/nowhere"))
+    assert plots.use_course_style() == "NanumGothic"
+    assert "koreanize_matplotlib" in font_manager.findfont("NanumGothic")
+
+
+def test_no_font_warns_once_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(plots, "_korean_font", lambda: None)
+    with pytest.warns(UserWarning, match="pip install --no-deps koreanize-matplotlib"):
+        assert plots.use_course_style() is None
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (7, 28, 28), (12, 28, 28, 1)])
+def test_image_grid_shows_every_image(shape):
+    images = np.random.default_rng(0).random(shape)
+    figure = plots.image_grid(images, columns=5, title="손글씨", labels=range(len(images)))
+    shown = [axis for axis in figure.axes if axis.images]
+    assert len(shown) == shape[0]
+    assert np.array_equal(shown[-1].images[0].get_array(), images[-1].reshape(28, 28))
+    render(figure)
+
+
+def test_animation_html_is_stable_and_needs_no_kernel():
+    def build():
+        figure, axis = plt.subplots(figsize=(2, 1), dpi=40)
+        (line,) = axis.plot([0, 1], [0, 0])
+        return plots.play(FuncAnimation(figure, lambda i: line.set_ydata([0, i]), frames=3)).data
+
+    assert build() == build()
+    assert "data:image/png;base64" in build() and "http" not in build().split("<script")[-1]
+
+
+def draw(mu, kind):
+    figure, axis = plt.subplots()
+    axis.set_title(f"{kind} {mu}")
+    draw.calls.append((mu, kind))
+    return figure
+
+
+def test_explore_draws_first_and_redraws_when_moved():
+    draw.calls = []
+    controls = widgets.explore(draw, mu=("평균", -1.0, 1.0, 0.5, 0.0), kind=("분포", ["정규", "균등"], "정규"))
+    assert draw.calls == [(0.0, "정규")]  # 커널이 없는 곳에도 그림 한 장은 있어요
+    controls["mu"].value = 0.5
+    controls["kind"].value = "균등"
+    assert draw.calls[1:] == [(0.5, "정규"), (0.5, "균등")]
+    assert not plt.get_fignums()
+
+
+def test_explore_without_ipywidgets_still_draws(monkeypatch, capsys):
+    real = builtins.__import__
+
+    def without(name, *rest, **more):
+        if name == "ipywidgets":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    draw.calls = []
+    assert widgets.explore(draw, mu=("평균", 0, 3, 1, 2), kind=("분포", ["정규"], "정규")) == {}
+    assert draw.calls == [(2, "정규")]
+    assert "pip install ipywidgets" in capsys.readouterr().out
