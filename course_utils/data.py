@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from course_utils.errors import CourseError
+from course_utils.progress import Spot
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 DIGITS_FILE = Path(__file__).resolve().parent.parent / "data" / "digits.npz"
@@ -69,6 +70,62 @@ def load(dataset="auto", at_least=1):
         )
     print(f"데이터 {result.name}: 학습 {len(result.x_train):,}장 · 시험 {len(result.x_test):,}장")
     return result
+
+
+def batches(images, batch_size, seed, first_epoch=0, labels=None, augment=False):
+    """섞은 배치를 끝없이 내는 `tf.data.Dataset`. 순서와 변형은 시드와 에폭 번호만으로 정해져요.
+
+    그래서 끊긴 학습을 `first_epoch`부터 이어도 끊기지 않은 것과 똑같은 배치가 나와요. 한 에폭은
+    `len(images) // batch_size`걸음이고, 남는 이미지는 다음 에폭에 다시 섞여요.
+
+    Args:
+        images: uint8 (N, 28, 28).
+        batch_size: 배치의 장수, N 이하.
+        seed: 0 이상의 정수.
+        first_epoch: 몇 번째 에폭부터 시작할지.
+        labels: (N,). 주면 (이미지, 정답) 쌍을 내요.
+        augment: True면 ±8도, ±8%, ±1.5픽셀 안에서 조금씩 돌리고 키우고 옮겨요(digits처럼 적은 데이터를 위해).
+    Returns:
+        float32 (batch_size, 28, 28, 1), 0–1의 이미지를 내는 `tf.data.Dataset`.
+    """
+    import tensorflow as tf
+
+    steps = len(images) // batch_size
+    pictures = tf.constant(images)[..., None]  # 원본은 uint8로 메모리에 한 번만
+
+    def epoch_order(epoch):
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, epoch])
+        return tf.data.Dataset.from_tensor_slices(order[: steps * batch_size]).batch(batch_size, drop_remainder=True)
+
+    def fetch(step, index):
+        batch = tf.cast(tf.gather(pictures, index), tf.float32) / 255.0
+        if augment:
+            batch = _jitter(batch, [seed, step])
+        return batch if labels is None else (batch, tf.gather(labels, index))
+
+    orders = tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch_order)
+    return orders.enumerate(first_epoch * steps).map(fetch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _jitter(batch, seed):
+    """이미지마다 작은 회전·확대·이동. batch: float32 (B, 28, 28, 1)."""
+    import tensorflow as tf
+
+    count = tf.shape(batch)[0]
+    angle, scale, right, down = tf.unstack(
+        tf.random.stateless_uniform((4, count), seed, -1, 1) * tf.constant([[0.14], [0.08], [1.5], [1.5]])
+    )
+    cosine, sine, center = tf.cos(angle) * (1 + scale), tf.sin(angle) * (1 + scale), 13.5
+    zero = tf.zeros(count)
+    rows = [
+        cosine, -sine, center - center * cosine + center * sine + right,
+        sine, cosine, center - center * sine - center * cosine + down,
+        zero, zero,
+    ]  # fmt: skip
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=batch, transforms=tf.stack(rows, axis=1), output_shape=[28, 28], fill_value=0.0,
+        interpolation="BILINEAR", fill_mode="CONSTANT",
+    )  # fmt: skip
 
 
 def resolve_name(dataset):
@@ -192,30 +249,29 @@ def _check_download(partial):
 
 def _stream(url, limit):
     """url의 내용을 조각으로. 이름 풀이(DNS)까지 멈춘 네트워크에서도 STALL_SECONDS 안에 포기해요."""
-    from tqdm.auto import tqdm
-
     parts = queue.Queue(maxsize=16)
     threading.Thread(target=_fetch, args=(url, parts), daemon=True).start()
-    began = time.monotonic()
-    with tqdm(desc="MNIST 내려받기", unit="B", unit_scale=True, leave=False) as bar:
-        while True:
-            if limit and time.monotonic() - began > limit:
-                raise TimeoutError(f"{limit}초 안에 끝나지 않았어요")
-            try:
-                part = parts.get(timeout=STALL_SECONDS)
-            except queue.Empty:
-                raise TimeoutError(f"{STALL_SECONDS}초 동안 응답이 없어요") from None
-            if isinstance(part, Exception):
-                raise OSError(str(part)) from part
-            if isinstance(part, int):
-                bar.reset(total=part or None)
-            elif not part:
-                return
-            else:
-                bar.update(len(part))
-                if bar.n > MAX_DOWNLOAD:
-                    raise OSError("받은 내용이 MNIST보다 훨씬 커요")
-                yield part
+    began, spot, total, received = time.monotonic(), Spot(), 0, 0
+    while True:
+        if limit and time.monotonic() - began > limit:
+            raise TimeoutError(f"{limit}초 안에 끝나지 않았어요")
+        try:
+            part = parts.get(timeout=STALL_SECONDS)
+        except queue.Empty:
+            raise TimeoutError(f"{STALL_SECONDS}초 동안 응답이 없어요") from None
+        if isinstance(part, Exception):
+            raise OSError(str(part)) from part
+        if isinstance(part, int):
+            total = part
+        elif not part:
+            return
+        else:
+            yield part
+            shown, received = received, received + len(part)
+            if received > MAX_DOWNLOAD:
+                raise OSError("받은 내용이 MNIST보다 훨씬 커요")
+            if received // 2**20 > shown // 2**20:
+                spot.show(f"MNIST 내려받기: {received / 2**20:.0f}/{total / 2**20:.0f} MB")
 
 
 def _fetch(url, parts):

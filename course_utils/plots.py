@@ -62,6 +62,7 @@ def use_course_style():
             "animation.embed_limit": 1.2,  # MB: 노트북 하나는 1.5 MB보다 작아요
         }
     )
+    _draw_log_ticks_in_math_font()
     return font
 
 
@@ -113,6 +114,19 @@ def play(animation):
     stable_id = sha256(html.replace(random_id, "").encode()).hexdigest()[:32]
     plt.close(animation._fig)
     return HTML(html.replace(random_id, stable_id))
+
+
+def _draw_log_ticks_in_math_font():
+    """로그축의 눈금(10⁻³)을 수식 글꼴로 바꿔요. 기본값은 본문 글꼴인데, 나눔글꼴에는 음수 부호 −가 없어요."""
+    from matplotlib import ticker
+
+    call = ticker.LogFormatterMathtext.__call__
+    if call.__name__ != "in_math_font":
+
+        def in_math_font(self, x, pos=None):
+            return call(self, x, pos).replace(r"\mathdefault", r"\mathrm")
+
+        ticker.LogFormatterMathtext.__call__ = in_math_font
 
 
 def _korean_font():

@@ -26,11 +26,13 @@ def render(figure):
         figure.savefig(io.BytesIO())
 
 
-def test_korean_minus_and_symbols_are_drawn():
-    figure, axis = plt.subplots()
-    axis.plot([-2, -1], [-1, 0])
-    axis.set(title="가능도 ℝ ✓ − ± 뷁", xlabel="음수 −1.5", ylabel=r"밀도 $\mu \in \mathbb{R}$")
+def test_korean_minus_and_symbols_are_drawn(caplog):
+    figure, axes = plt.subplots(1, 2)
+    axes[0].plot([-2, -1], [-1, 0])
+    axes[0].set(title="가능도 ℝ ✓ − ± 뷁", xlabel="음수 −1.5", ylabel=r"밀도 $\mu \in \mathbb{R}$")
+    axes[1].loglog([1e-5, 1e3], [1e-5, 1e3])  # 눈금 10⁻⁵
     render(figure)
+    assert not caplog.records  # 수식의 빠진 글자는 경고가 아니라 로그로 나와요
 
 
 def test_font_comes_from_the_package_when_the_system_has_none(monkeypatch):
