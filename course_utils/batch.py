@@ -77,6 +77,7 @@ def _run_one(notebook, parameters, out, job, progress):
                 executed,
                 parameters=parameters,
                 progress_bar={"desc": progress, "unit": "셀", "disable": None, "leave": False},
+                extra_arguments=["--log-level=ERROR"],  # 커널의 영어 안내문을 줄여요
             )
         except OSError as error:  # 디스크가 찼거나 폴더를 쓸 수 없으면 다음 레슨도 마찬가지예요
             raise CourseError(f"{out}에 쓰지 못했어요({error}). 디스크 공간과 권한을 확인해 주세요.") from error

@@ -96,7 +96,7 @@ def names_00():
 def test_densities_of_lesson_00_integrate_to_one(names_00):
     visitors = names_00["visit"](300, np.random.default_rng(0))
     grid = np.linspace(-20, 50, 7_001)
-    models = [names_00["KDE"](visitors[:50], 0.3), names_00["Mixture"]([0.3, 0.7], [10.0, 20.0], [1.0, 2.0])]
+    models = [names_00["KDE"](visitors[:50], 0.3), names_00["Mixture"](*np.array([[0.3, 0.7], [10, 20], [1, 2]]))]
     for density in (names_00["true_density"], *(model.density for model in models)):
         assert np.isclose(np.trapezoid(density(grid), grid), 1, atol=1e-6)
 
