@@ -4,7 +4,7 @@ import importlib
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 from course_utils import CourseError
 from course_utils.exercises import RIGHT, UNREADABLE, UNTOUCHED, WRONG, check, evaluate

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import load_cells
+from helpers import load_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from conftest import NOTEBOOKS, ROOT
+from helpers import NOTEBOOKS, ROOT
 
 from course_utils.exercises import _MARKS, RIGHT, UNTOUCHED
 from course_utils.runtime import METRICS_MIME

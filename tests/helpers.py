@@ -1,17 +1,9 @@
-"""모든 시험의 바탕: 몇 초짜리 프로파일과 저장소에 든 데이터로, 노트북의 셀을 태그로 꺼내 써요."""
+"""시험들이 함께 쓰는 것: 노트북의 목록과, 노트북의 셀을 태그로 꺼내는 `load_cells`."""
 
 import ast
-import os
 from pathlib import Path
 
 import nbformat
-
-os.environ.setdefault("COURSE_PROFILE", "smoke")
-os.environ.setdefault("COURSE_DATASET", "digits")
-os.environ.setdefault("PYTHONUTF8", "1")
-os.environ.setdefault("MPLBACKEND", "agg")
-# 노트북의 커널에서도: 한글이 네모로 깨지면 오류
-os.environ.setdefault("PYTHONWARNINGS", "error:Glyph")
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
