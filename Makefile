@@ -23,7 +23,7 @@ lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 notebooks: $(READY)  ## 저장소의 노트북을 quick으로 다시 실행하고 실행 흔적을 지워요
-	COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
+	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "$(NOISE)" $(NOTEBOOKS)
 
 clean:  ## 가상 환경과 결과를 지워요

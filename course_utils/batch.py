@@ -33,6 +33,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--out", type=Path, default=Path("runs/course"), help="결과 폴더")
     options = parser.parse_args(arguments)
+    os.environ["COURSE_STATIC"] = "1"  # 결과 노트북은 커널 없이 보니, 슬라이더 대신 그림만
     parameters = {"profile": options.profile, "dataset": options.dataset, "seed": options.seed}
     try:
         records = run_all(_expand(options.notebooks), parameters, options.out)

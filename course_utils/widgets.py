@@ -1,5 +1,7 @@
 """움직여 보는 그림: 슬라이더를 움직이면 다시 그려요. 위젯이 없어도 그림 한 장은 늘 보여요."""
 
+import os
+
 
 def explore(draw, **controls):
     """`draw`를 처음 값으로 한 번 그리고, 그 아래 슬라이더로 다시 그려 비교하게 해요.
@@ -9,11 +11,15 @@ def explore(draw, **controls):
         **controls: 이름 = (설명, 최소, 최대, 간격, 처음 값) 또는 (설명, [고를 값들], 처음 값).
             간격과 처음 값이 모두 정수면 정수 슬라이더예요.
     Returns:
-        {이름: ipywidgets 위젯}. ipywidgets가 없으면 빈 사전.
+        {이름: ipywidgets 위젯}. ipywidgets가 없거나, 커널 없이 볼 노트북을 만드는 중
+        (환경 변수 COURSE_STATIC)이면 빈 사전.
     """
     from IPython.display import display
 
     _show(draw(**{name: spec[-1] for name, spec in controls.items()}))
+    if os.environ.get("COURSE_STATIC"):
+        print("👆 이 셀을 실행하면 슬라이더가 나타나요.")
+        return {}
     try:
         import ipywidgets
     except ImportError:

@@ -133,6 +133,8 @@ def test_outputs_are_clean_and_in_order(lesson):
     for cell in lesson.code:
         for output in cell.outputs:
             assert output.output_type != "error", f"오류 출력: {where(cell)}"
+            widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+            assert not widget, f"커널이 있어야 보이는 위젯이 저장됐어요: {where(cell)}: make notebooks"
             assert output.get("name") != "stderr", f"경고 출력 {output.text[:80]!r}: {where(cell)}"
         assert not (found := MACHINE.search(output_text(cell))), f"이 컴퓨터의 경로 {found.group()!r}: {where(cell)}"
 

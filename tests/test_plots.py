@@ -88,6 +88,13 @@ def test_explore_draws_first_and_redraws_when_moved():
     assert not plt.get_fignums()
 
 
+def test_explore_saves_only_the_figure_when_static(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_STATIC", "1")
+    draw.calls = []
+    assert widgets.explore(draw, mu=("평균", 0, 3, 1, 2), kind=("분포", ["정규"], "정규")) == {}
+    assert draw.calls == [(2, "정규")] and "실행하면" in capsys.readouterr().out
+
+
 def test_explore_without_ipywidgets_still_draws(monkeypatch, capsys):
     real = builtins.__import__
 
