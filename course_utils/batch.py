@@ -7,6 +7,7 @@
 """
 
 import argparse
+import contextlib
 import glob
 import hashlib
 import json
@@ -166,7 +167,8 @@ def _write(path, text):
         partial.write_text(text, "utf-8")
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise CourseError(f"{path}에 쓰지 못했어요({error.strerror}). 디스크 공간과 권한을 확인해 주세요.") from error
 
 

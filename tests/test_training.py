@@ -1,0 +1,179 @@
+"""학습의 배관: 끊겼다가 이은 학습이 끊기지 않은 학습과 똑같고, 저장이 실패해도 학습은 계속해요."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from course_utils import CourseError, data
+from course_utils.runtime import Run
+from course_utils.training import Checkpoint, Progress
+
+EPOCHS, BATCH = 6, 16
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (70, 28, 28), dtype=np.uint8)
+
+
+def build():
+    """난수를 쓰는 층(모델 안의 Dropout, 모델 밖의 발생기)과 상태가 있는 최적화기가 든 작은 오토인코더."""
+    keras.utils.set_random_seed(3)
+    noise = keras.random.SeedGenerator(5)
+
+    def jitter(x):
+        return x + 0.1 * keras.random.normal(keras.ops.shape(x), seed=noise)
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Flatten(),
+            layers.Dense(8, "relu"),
+            layers.Dropout(0.3),
+            layers.Lambda(jitter),
+            layers.BatchNormalization(),
+            layers.Dense(784, "sigmoid"),
+            layers.Reshape((28, 28, 1)),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(1e-2), "mse")
+    return model, noise
+
+
+def train(folder, images, stop_after=None):
+    model, noise = build()
+    run = Run("smoke", "digits", 42)
+    saved = Checkpoint(model, run, "ae", {"rate": 1e-2}, seeds=[noise], folder=folder, seconds=0)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if stop_after is not None and self.params["epochs"] and saved.epoch == stop_after and batch == 1:
+                raise KeyboardInterrupt
+
+    batches = data.batches(images, BATCH, 42, saved.epoch, augment=True).map(lambda x: (x, x))
+    steps = len(images) // BATCH
+    model.fit(
+        batches,
+        epochs=EPOCHS,
+        steps_per_epoch=steps,
+        initial_epoch=saved.epoch,
+        verbose=0,
+        shuffle=False,
+        callbacks=[saved, Stop()],
+    )
+    return model, saved
+
+
+def test_resumed_equals_uninterrupted(tmp_path, images, capsys):
+    whole, record = train(tmp_path / "a", images)
+    with pytest.raises(KeyboardInterrupt):  # 넷째 에폭의 한가운데
+        train(tmp_path / "b", images, stop_after=3)
+    resumed, again = train(tmp_path / "b", images)
+    assert "3에폭 다음부터" in capsys.readouterr().out
+    difference = max(np.abs(a - b).max() for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True))
+    assert difference == 0
+    assert again.history == record.history and len(again.history["loss"]) == EPOCHS
+    assert list((tmp_path / "b").iterdir()) == []  # 마친 학습의 파일은 남지 않아요
+
+
+def test_killed_process_resumes(tmp_path):
+    """학습하는 프로세스를 kill -9로 죽이고 같은 코드를 다시 실행해요."""
+    code = textwrap.dedent("""
+        import os, signal, sys
+        sys.path.insert(0, "tests")
+        import numpy as np
+        import test_training as t
+        images = np.random.default_rng(0).integers(0, 256, (70, 28, 28), dtype=np.uint8)
+        if sys.argv[2] == "die":
+            on_epoch_end = t.Checkpoint.on_epoch_end
+            def then_die(self, epoch, logs=None):
+                on_epoch_end(self, epoch, logs)
+                if epoch == 2:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            t.Checkpoint.on_epoch_end = then_die
+        model, saved = t.train(sys.argv[1], images)
+        print("sum", repr(float(sum(np.abs(w).sum() for w in model.get_weights()))))
+    """)
+
+    def start(folder, mode):
+        return subprocess.run([sys.executable, "-c", code, str(folder), mode], capture_output=True, text=True)
+
+    assert start(tmp_path / "b", "die").returncode == -signal.SIGKILL
+    resumed = start(tmp_path / "b", "live").stdout
+    assert "3에폭 다음부터" in resumed
+    assert resumed.splitlines()[-1] == start(tmp_path / "a", "live").stdout.splitlines()[-1]
+
+
+def test_other_settings_never_use_the_file(tmp_path, images):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, images, stop_after=2)
+    model, noise = build()
+    for run, settings in ((Run("smoke", "digits", 42), {"rate": 1e-3}), (Run("smoke", "digits", 7), {"rate": 1e-2})):
+        assert Checkpoint(model, run, "ae", settings, seeds=[noise], folder=tmp_path).epoch == 0
+    assert Checkpoint(model, Run("smoke", "digits", 42), "ae", {"rate": 1e-2}, [noise], tmp_path).epoch == 2
+
+
+def test_damaged_file_is_named_and_kept(tmp_path, images):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, images, stop_after=2)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(CourseError, match="지우고 다시 실행"):
+        train(tmp_path, images)
+    assert file.exists()
+
+
+def test_unwritable_folder_does_not_stop_training(tmp_path, images, capsys):
+    (tmp_path / "file").touch()
+    _, saved = train(tmp_path / "file" / "below", images)
+    assert saved.epoch == EPOCHS
+    assert capsys.readouterr().out.count("저장하지 못했어요") == 1
+
+
+def test_progress_ends_with_the_same_line_every_time(images, capsys):
+    model, _ = build()
+    drawn = []
+    batches = data.batches(images, BATCH, 0).map(lambda x: (x, x))
+    progress = Progress(lambda: drawn.append(1), every=2)
+    model.fit(batches, epochs=5, steps_per_epoch=4, verbose=0, shuffle=False, callbacks=[progress])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("학습 끝: 5에폭 · loss 0.") and "초" not in lines[-1]
+    assert "초 남았어요" in lines[0]
+    assert len(drawn) == 3  # 2, 4에폭과 마지막
+
+
+def test_batches_cover_every_image_once_and_reshuffle(images):
+    images[:, 0, 0] = np.arange(70)  # 이미지마다 이름표
+    stream = iter(data.batches(images, 10, seed=1).map(lambda x: x[:, 0, 0, 0]))
+    epochs = [np.concatenate([next(stream).numpy() for _ in range(7)]) * 255 for _ in range(2)]
+    for epoch in epochs:
+        assert sorted(epoch.round()) == list(range(70))
+    assert list(epochs[0]) != list(epochs[1])
+
+
+def test_batches_from_a_later_epoch_are_the_same(images):
+    labels = np.arange(70)
+    whole = iter(data.batches(images, 16, 1, labels=labels, augment=True))
+    for _ in range(2 * 4):
+        next(whole)
+    later = iter(data.batches(images, 16, 1, first_epoch=2, labels=labels, augment=True))
+    for _ in range(4):
+        (x, y), (x2, y2) = next(whole), next(later)
+        assert np.array_equal(x, x2) and np.array_equal(y, y2)
+
+
+def test_augmentation_moves_a_little_and_keeps_the_range():
+    digits = data.load("digits")
+    plain = next(iter(data.batches(digits.x_train, 200, 0))).numpy()
+    moved = next(iter(data.batches(digits.x_train, 200, 0, augment=True))).numpy()
+    assert moved.min() >= 0 and moved.max() <= 1 and not np.array_equal(plain, moved)
+    assert abs(moved.mean() / plain.mean() - 1) < 0.05  # 획이 잘려 나가지 않아요
+    rows = np.arange(28)
+    centers = [(x.sum(axis=(2, 3)) * rows).sum(axis=1) / x.sum(axis=(1, 2, 3)) for x in (plain, moved)]
+    assert 0.3 < np.abs(centers[0] - centers[1]).mean() < 2.5
