@@ -64,7 +64,8 @@ class Checkpoint(keras.callbacks.Callback):
             self._saved_at = time.monotonic()
 
     def on_train_end(self, logs=None):
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # 저장한 적이 없으면 지울 것도 없어요
+            self._path.unlink()
 
     def _save(self):
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
