@@ -18,6 +18,8 @@ COLORS = {
     "gray": "#7F7F7F",
     "black": "#000000",
 }
+# 숫자 0–9의 색. 어느 레슨에서나 같은 숫자는 같은 색이에요(Okabe–Ito 여덟 색에 Tol의 두 색).
+DIGIT_COLORS = (*COLORS.values(), "#882255", "#999933")
 FONTS = (
     "NanumGothic", "NanumBarunGothic", "NanumSquare", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP",
     "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum",

@@ -1,5 +1,6 @@
 """레슨의 시작과 끝: 프로파일, 시드, 한글 글꼴, 한 줄 안내, 지표 기록."""
 
+import contextlib
 import math
 import os
 import random
@@ -72,7 +73,7 @@ class Run:
             print(text)
 
 
-def start(profile="auto", dataset="auto", seed=42, *, minutes):
+def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
     """레슨을 시작해요: 값 검사, 시드 고정, 한글 글꼴, 한 줄 안내.
 
     Args:
@@ -81,11 +82,14 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes):
         dataset: "auto" | "digits" | "mnist" | .npz 경로. auto는 환경 변수 COURSE_DATASET이 있으면 그것.
         seed: 0 이상 2³² 미만의 정수.
         minutes: (smoke, quick, full)에서 걸리는 분. 안내에 보여 줘요.
+        keras: True면 Keras를 TensorFlow 백엔드로 불러와 시드까지 정해요. Keras를 import하기 전에 불러 주세요.
     Returns:
         `Run`.
     Raises:
         CourseError: 쓸 수 없는 profile, dataset, seed.
     """
+    if keras:
+        _import_keras()
     gpu = _gpu_name()
     profile = _resolve_profile(profile, gpu)
     dataset = data.resolve_name(dataset)
@@ -133,6 +137,36 @@ def _gpu_name():
         return None
     name = answer.stdout.split("\n")[0].strip()
     return name if answer.returncode == 0 and name else None
+
+
+def _import_keras():
+    """Keras를 조용히 불러오고 장치를 깨워요. TensorFlow가 C++에서 쓰는 영어 안내문은 환경 변수로 다 꺼지지 않아요."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silenced_stderr():
+        import keras
+
+        keras.ops.zeros(1)
+        import tensorflow
+
+        tensorflow.get_logger().setLevel("ERROR")
+    if keras.backend.backend() != "tensorflow":
+        raise CourseError(
+            f"Keras가 이미 {keras.backend.backend()} 백엔드로 불려 있어요. 커널을 다시 시작하고 첫 셀부터 실행해 주세요."
+        )
+
+
+@contextlib.contextmanager
+def _silenced_stderr():
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _set_seeds(seed):

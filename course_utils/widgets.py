@@ -41,6 +41,44 @@ def explore(draw, **controls):
     return sliders
 
 
+def sprite(images, note):
+    """이미지 격자 위를 마우스나 손가락으로 훑으면 그 칸을 크게 보여 주는 HTML. 커널도 인터넷도 필요 없어요.
+
+    Args:
+        images: (행, 열, 높이, 너비), 0–1.
+        note: 격자 아래에 보여 줄 글.
+    Returns:
+        `IPython.display.HTML`.
+    """
+    import base64
+    import io
+
+    import matplotlib.pyplot as plt
+    import numpy as np
+    from IPython.display import HTML
+
+    rows, columns, height, width = images.shape
+    sheet = np.transpose(images, (0, 2, 1, 3)).reshape(rows * height, columns * width)
+    file = io.BytesIO()
+    plt.imsave(file, sheet, cmap="gray", vmin=0, vmax=1, format="png")
+    source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    big = 196
+    zoom = f"background-size:{columns * big}px {rows * big}px;image-rendering:pixelated"
+    move = (
+        "var r=this.getBoundingClientRect(),p=event.touches?event.touches[0]:event,"
+        f"c=Math.min({columns - 1},Math.max(0,Math.floor((p.clientX-r.left)/r.width*{columns}))),"
+        f"l=Math.min({rows - 1},Math.max(0,Math.floor((p.clientY-r.top)/r.height*{rows})));"
+        "s=this.nextElementSibling.style;s.backgroundImage='url('+this.src+')';"
+        f"s.backgroundPosition=(-c*{big})+'px '+(-l*{big})+'px'"
+    )
+    return HTML(
+        f'<div style="display:flex;flex-wrap:wrap;gap:16px;align-items:center">'
+        f'<img src="{source}" alt="{note}" width="420" style="touch-action:none;cursor:crosshair" '
+        f'onmousemove="{move}" ontouchmove="{move}"><div style="width:{big}px;height:{big}px;{zoom}"></div></div>'
+        f"<p>{note}</p>"
+    )
+
+
 def _control(ipywidgets, label, *spec):
     shared = {"description": label, "style": {"description_width": "auto"}}
     if len(spec) == 2:

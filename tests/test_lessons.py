@@ -1,13 +1,16 @@
 """노트북에 적힌 함수들이 옳은지, 학생이 읽는 그 코드로 확인해요."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from helpers import load_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+
+from course_utils.lessons import load_cells
 
 probability = st.floats(0.001, 0.999)
 
@@ -111,3 +114,141 @@ def test_em_never_lowers_the_likelihood(names_00, seed, center):
         now = np.log(names_00["Mixture"](*guess).density(x)).mean()
         assert now >= before - 1e-9
         before, guess = now, names_00["em_step"](x, *guess)
+
+
+@pytest.fixture(scope="module")
+def names_04():
+    return load_cells("04_variational_inference", "kl", "linear-gaussian", "bounds")
+
+
+small = st.floats(-3, 3)
+scale = st.floats(0.2, 3)
+
+
+@settings(deadline=None, max_examples=50)
+@given(mu0=small, sigma0=scale, mu1=small, sigma1=scale)
+def test_gaussian_kl_is_the_integral(names_04, mu0, sigma0, mu1, sigma1):
+    q, p = stats.norm(mu0, sigma0), stats.norm(mu1, sigma1)
+    x = np.linspace(mu0 - 12 * sigma0, mu0 + 12 * sigma0, 20_001)
+    integral = np.trapezoid(q.pdf(x) * (q.logpdf(x) - p.logpdf(x)), x)
+    assert np.isclose(np.sum(names_04["kl_gaussians"](mu0, sigma0, mu1, sigma1)), integral, atol=1e-6)
+    standard = names_04["kl_standard"](np.array([mu0]), np.array([2 * np.log(sigma0)]))
+    assert np.isclose(standard, np.sum(names_04["kl_gaussians"](mu0, sigma0, 0.0, 1.0)))
+
+
+@settings(deadline=None)
+@given(x=small, m=small, s=scale, w=scale, noise=scale)
+def test_elbo_plus_kl_is_the_log_evidence(names_04, x, m, s, w, noise):
+    mean, sd = names_04["exact_posterior"](x, w, noise)
+    gap = np.sum(names_04["kl_gaussians"](m, s, mean, sd))
+    log_p = stats.norm(0, np.hypot(w, noise)).logpdf(x)
+    assert np.isclose(names_04["log_evidence"](x, w, noise), log_p)
+    assert np.isclose(names_04["elbo"](x, m, s, w, noise) + gap, log_p, atol=1e-6)
+
+
+def test_log_mean_exp_survives_underflow(names_04):
+    assert np.isclose(names_04["log_mean_exp"](np.array([-5000.0, -5000.0])), -5000)
+
+
+@pytest.fixture(scope="module")
+def names_05():
+    tags = "sampling", "conv", "loss", "vae", "subclass", "dense", "slerp", "weights", "gaussian"
+    return load_cells("05_vae", *tags)
+
+
+def test_sampling_has_the_promised_spread_and_fresh_noise(names_05):
+    shape = (200_000, 1)
+    first, second = (np.asarray(names_05["sampling"]([np.full(shape, 0.7, "f4"), np.full(shape, -2.0, "f4")])) for _ in range(2))
+    assert abs(first.mean() - 0.7) < 0.005 and abs(first.var() - np.exp(-2)) < 0.002  # 분산을 곱했다면 0.018
+    assert not np.array_equal(first, second)
+
+
+def test_networks_have_the_published_sizes(names_05):
+    assert names_05["conv_encoder"](2).count_params() == 494_244
+    assert names_05["conv_decoder"](2).count_params() == 56_385
+    assert names_05["dense_encoder"](20).count_params() + names_05["dense_decoder"](20).count_params() == 652_824
+
+
+def test_losses_are_nats_per_image(names_05):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (3, 28, 28, 1)).astype("float32")
+    p = rng.uniform(0.05, 0.95, x.shape).astype("float32")
+    nats = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(1, 2, 3))
+    assert np.allclose(names_05["bernoulli_nll"](x, p), nats, rtol=1e-4)
+    normal = -stats.norm(p, 0.3).logpdf(x).sum(axis=(1, 2, 3))
+    assert np.allclose(names_05["gaussian_nll"](0.3)(x, p), normal, rtol=1e-4)
+    mu, log_var = rng.normal(size=(2, 4, 6)).astype("float32")
+    closed = 0.5 * (mu**2 + np.exp(log_var) - log_var - 1).sum(axis=1)
+    assert np.allclose(names_05["kl_divergence"](mu, log_var), closed, rtol=1e-5)
+    z = mu + np.exp(log_var / 2) * rng.standard_normal((200_000, 4, 6))
+    ratio = stats.norm(mu, np.exp(log_var / 2)).logpdf(z) - stats.norm.logpdf(z)
+    assert np.allclose(ratio.sum(axis=2).mean(axis=0), closed, atol=0.05)
+
+
+def test_both_forms_of_the_loss_agree_and_reach_the_encoder(names_05):
+    keras, tf = names_05["keras"], names_05["tf"]
+    encoder, decoder = names_05["dense_encoder"](3, 16), names_05["dense_decoder"](3, 16)
+    layered, subclassed = names_05["connect"](encoder, decoder), names_05["SubclassVAE"](encoder, decoder)
+    x = tf.constant(np.random.default_rng(0).random((8, 28, 28, 1)), "float32")
+    found = []
+    for loss_of in (
+        lambda: tf.reduce_mean(names_05["bernoulli_nll"](x, layered(x))) + sum(layered.losses),
+        lambda: subclassed.compute_loss(x=x, y_pred=subclassed(x)),
+    ):
+        names_05["noise"].state.assign([1, 2])
+        with tf.GradientTape() as tape:
+            loss = loss_of()
+        found.append((loss, tape.gradient(loss, encoder.trainable_variables)))
+    assert np.isclose(*[loss for loss, _ in found])
+    for one, other in zip(*[gradients for _, gradients in found], strict=True):
+        assert np.allclose(one, other, atol=1e-5) and np.any(one)
+    assert keras.backend.backend() == "tensorflow"
+
+
+def test_bounds_of_the_vae_stay_below_log_p(names_05):
+    """잠재 변수가 하나면 log p(x)를 구적법으로 정확히 알 수 있어요."""
+    from course_utils import metrics
+
+    encoder, decoder = names_05["dense_encoder"](1, 16), names_05["dense_decoder"](1, 16)
+    decoder.set_weights([5 * w for w in decoder.get_weights()])  # z에 따라 그림이 크게 달라지게
+    x = np.random.default_rng(0).integers(0, 2, (6, 28, 28, 1)).astype("float32")
+    z = np.linspace(-8, 8, 4001, dtype="float32")
+    p = np.clip(decoder.predict(z[:, None], verbose=0).reshape(len(z), 1, 784), 1e-7, 1 - 1e-7)
+    flat = x.reshape(1, 6, 784)
+    joint = (flat * np.log(p) + (1 - flat) * np.log1p(-p)).sum(axis=2) + stats.norm.logpdf(z)[:, None]
+    log_p = np.logaddexp.reduce(joint, axis=0) + np.log(z[1] - z[0])
+    weights = names_05["log_weights"](encoder, decoder)
+    elbo = metrics.elbo(weights, x, samples=2_000, batch_size=4_000)
+    bound = metrics.iwae_bound(weights, x, samples=20_000, batch_size=20_000)
+    assert (elbo < log_p + 0.02).all() and (bound < log_p + 0.3).all()
+    assert np.allclose(bound, log_p, atol=0.5) and (elbo < bound).all()
+
+
+def test_saved_vae_loads_safely_in_a_fresh_process(names_05, tmp_path):
+    encoder, decoder = names_05["dense_encoder"](2, 8), names_05["dense_decoder"](2, 8)
+    vae = names_05["connect"](encoder, decoder)
+    vae.compile("adam", loss=names_05["bernoulli_nll"])
+    x = np.random.default_rng(0).random((4, 28, 28, 1)).astype("float32")
+    vae.fit(x, x, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    names_05["noise"].state.assign([5, 6])
+    np.savez(tmp_path / "x.npz", x=x, y=np.asarray(vae(x)))
+    code = f"""
+import keras, numpy as np
+from course_utils.lessons import load_cells
+names = load_cells("05_vae", "sampling", "loss")
+vae = keras.models.load_model({str(tmp_path / "vae.keras")!r})
+names["noise"].state.assign([5, 6])
+saved = np.load({str(tmp_path / "x.npz")!r})
+print(float(np.abs(np.asarray(vae(saved["x"])) - saved["y"]).max()))
+"""
+    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(fresh.stdout.split()[-1]) == 0
+
+
+def test_slerp_keeps_the_length_and_hits_both_ends(names_05):
+    a, b = np.random.default_rng(0).normal(size=(2, 20))
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    assert np.allclose(names_05["slerp"](a, b, 0), a) and np.allclose(names_05["slerp"](a, b, 1), b)
+    assert np.isclose(np.linalg.norm(names_05["slerp"](a, b, 0.3)), 1)
+    assert np.allclose(names_05["slerp"](a, a, 0.3), a)

@@ -108,9 +108,8 @@ def test_cells_are_short_and_explained(lesson):
     for cell in lesson.code:
         assert len(cell.source.splitlines()) <= 40, f"40줄이 넘어요: {where(cell)}"
         unknown = set(cell.metadata.get("tags", ())) - TAGS
-        assert not unknown or cell.source.lstrip().startswith(("def ", "class ", "import ", "from ", "@")), (
-            f"모르는 태그 {unknown}: {where(cell)}"
-        )
+        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.parse(cell.source).body)
+        assert not unknown or defines, f"함수도 클래스도 없는 셀의 모르는 태그 {unknown}: {where(cell)}"
     prose = sum(len(cell.source) for cell in lesson.text)
     code = sum(len(cell.source) for cell in lesson.code)
     assert prose >= 0.8 * code, f"글:코드 = {prose / code:.2f}, 0.8 이상이어야 해요"
@@ -124,7 +123,8 @@ def test_korean_markdown_renders(lesson):
 
 def test_code_is_current_and_safe(lesson):
     for cell in lesson.code:
-        assert not (found := OLD_API.search(cell.source)), f"옛 API나 위험한 옵션 {found.group()!r}: {where(cell)}"
+        code = "\n".join(line for line in cell.source.splitlines() if not line.startswith("attempt("))  # 일부러 부른 옛 API
+        assert not (found := OLD_API.search(code)), f"옛 API나 위험한 옵션 {found.group()!r}: {where(cell)}"
 
 
 def test_outputs_are_clean_and_in_order(lesson):
