@@ -158,7 +158,9 @@ def names_05():
 
 def test_sampling_has_the_promised_spread_and_fresh_noise(names_05):
     shape = (200_000, 1)
-    first, second = (np.asarray(names_05["sampling"]([np.full(shape, 0.7, "f4"), np.full(shape, -2.0, "f4")])) for _ in range(2))
+    first, second = (
+        np.asarray(names_05["sampling"]([np.full(shape, 0.7, "f4"), np.full(shape, -2.0, "f4")])) for _ in range(2)
+    )
     assert abs(first.mean() - 0.7) < 0.005 and abs(first.var() - np.exp(-2)) < 0.002  # 분산을 곱했다면 0.018
     assert not np.array_equal(first, second)
 

@@ -123,7 +123,9 @@ def test_korean_markdown_renders(lesson):
 
 def test_code_is_current_and_safe(lesson):
     for cell in lesson.code:
-        code = "\n".join(line for line in cell.source.splitlines() if not line.startswith("attempt("))  # 일부러 부른 옛 API
+        code = "\n".join(
+            line for line in cell.source.splitlines() if not line.startswith("attempt(")
+        )  # 일부러 부른 옛 API
         assert not (found := OLD_API.search(code)), f"옛 API나 위험한 옵션 {found.group()!r}: {where(cell)}"
 
 

@@ -129,6 +129,14 @@ def test_damaged_file_is_named_and_kept(tmp_path, images):
     assert file.exists()
 
 
+def test_steps_per_execution_must_divide_the_epoch(tmp_path, images):
+    model, noise = build()
+    model.compile("adam", "mse", steps_per_execution=3)
+    saved = Checkpoint(model, Run("smoke", "digits", 42), "ae", seeds=[noise], folder=tmp_path)
+    with pytest.raises(CourseError, match="steps_per_execution=3"):
+        model.fit(images / 255.0, images / 255.0, batch_size=10, epochs=1, verbose=0, callbacks=[saved])
+
+
 def test_unwritable_folder_does_not_stop_training(tmp_path, images, capsys):
     (tmp_path / "file").touch()
     _, saved = train(tmp_path / "file" / "below", images)
