@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import time
 import zipfile
@@ -110,6 +111,7 @@ class Progress(keras.callbacks.Callback):
     """학습이 어디까지 왔는지 글 한 줄과 그림 한 장으로, 늘 같은 자리에서 새로 보여 줘요.
 
     `fit(verbose=0)`과 함께 써요. 다 끝나면 마지막 손실과 그림만 남아서, 다시 실행해도 출력이 같아요.
+    손실이 NaN이나 무한대가 되면 `CourseError`로 멈춰요. 그 상태는 저장되지 않아요.
     """
 
     def __init__(self, draw=None, every=1):
@@ -132,6 +134,12 @@ class Progress(keras.callbacks.Callback):
             self._first = epoch
 
     def on_train_batch_end(self, batch, logs=None):
+        broken = [name for name, value in (logs or {}).items() if not math.isfinite(float(value))]
+        if broken:
+            raise CourseError(
+                f"{self._epoch + 1}번째 에폭에서 {', '.join(broken)}이(가) 유한하지 않은 값이 됐어요(발산). "
+                "학습을 멈췄어요. 학습률을 10분의 1로 줄여 보고, 손실에 log(0)이나 0으로 나누기가 없는지 확인해 주세요."
+            )
         if time.monotonic() - self._shown > 0.5:
             self._shown = time.monotonic()
             self._show(self._epoch + (batch + 1) / (self.params["steps"] or batch + 1), logs)

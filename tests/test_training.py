@@ -156,6 +156,24 @@ def test_progress_ends_with_the_same_line_every_time(images, capsys):
     assert len(drawn) == 3  # 2, 4에폭과 마지막
 
 
+def test_divergence_stops_with_a_reason_and_is_not_saved(tmp_path, images):
+    model, noise = build()
+    saved = Checkpoint(model, Run("smoke", "digits", 42), "ae", seeds=[noise], folder=tmp_path, seconds=0)
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                self.model.layers[-2].kernel.assign(self.model.layers[-2].kernel * np.nan)
+
+    batches = data.batches(images, BATCH, 0).map(lambda x: (x, x))
+    with pytest.raises(CourseError, match="3번째 에폭에서 loss이"):
+        model.fit(batches, epochs=5, steps_per_epoch=4, verbose=0, shuffle=False,
+                  callbacks=[Break(), saved, Progress()])  # fmt: skip
+    again, noise = build()
+    assert Checkpoint(again, Run("smoke", "digits", 42), "ae", seeds=[noise], folder=tmp_path).epoch == 2
+    assert all(np.isfinite(weight).all() for weight in again.get_weights())
+
+
 def test_batches_cover_every_image_once_and_reshuffle(images):
     images[:, 0, 0] = np.arange(70)  # 이미지마다 이름표
     stream = iter(data.batches(images, 10, seed=1).map(lambda x: x[:, 0, 0, 0]))

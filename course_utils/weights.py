@@ -1,0 +1,75 @@
+"""미리 배운 가중치: 저장소의 `data/weights`에 든 작은 파일을 모델에 옮겨 담아요. 파일은 `data/build_weights.py`가 만들어요."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from course_utils.errors import CourseError
+
+FOLDER = Path(__file__).resolve().parent.parent / "data" / "weights"
+
+
+def load(model, name):
+    """이름의 가중치를 모델에 담고, 그것을 배울 때의 기록을 돌려줘요.
+
+    Args:
+        model: build를 마친 Keras 모델. 가중치의 모양과 순서가 파일과 같아야 해요.
+        name: `data/weights/NAME.npz`의 NAME.
+    Returns:
+        {이름: 에폭마다의 값 목록}.
+    Raises:
+        CourseError: 파일이 없거나 읽을 수 없거나, 모델과 모양이 다를 때.
+    """
+    path = FOLDER / f"{name}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            arrays = [_expand(saved[f"arr_{i}"], saved.get(f"scale_{i}")) for i in range(int(saved["count"]))]
+            history = json.loads(str(saved["history"]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CourseError(
+            f"미리 배운 가중치를 읽지 못했어요: {path}({type(error).__name__}). "
+            "강의 자료를 다시 내려받거나, pretrained = False로 직접 배워 주세요."
+        ) from error
+    shapes, wanted = [array.shape for array in arrays], [tuple(variable.shape) for variable in model.weights]
+    if shapes != wanted:
+        raise CourseError(
+            f"{path.name}의 가중치는 이 모델과 모양이 달라요(파일 {len(shapes)}개, 모델 {len(wanted)}개). "
+            "모델을 바꿨다면 pretrained = False로 직접 배워 주세요."
+        )
+    model.set_weights(arrays)
+    return history
+
+
+def save(model, name, history):
+    """모델의 가중치를 `load`가 읽는 파일로 남겨요. 2차원 이상의 배열은 마지막 축마다 눈금을 둔 8비트 정수로 줄여요.
+
+    Args:
+        model: Keras 모델.
+        name: 파일 이름(확장자 없이).
+        history: {이름: 에폭마다의 값}.
+    Returns:
+        파일의 크기(바이트).
+    """
+    arrays = {}
+    for i, weight in enumerate(model.get_weights()):
+        if weight.ndim < 2:
+            arrays[f"arr_{i}"] = weight.astype(np.float32)
+            continue
+        scale = np.abs(weight).max(axis=tuple(range(weight.ndim - 1)), keepdims=True) / 127
+        scale = np.where(scale == 0, 1, scale).astype(np.float32)
+        arrays[f"arr_{i}"], arrays[f"scale_{i}"] = np.round(weight / scale).astype(np.int8), scale
+    record = json.dumps({key: [float(f"{value:.5g}") for value in values] for key, values in history.items()})
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{name}.npz"
+    partial = path.with_name(f".{path.name}")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays, count=np.array(len(model.weights)), history=np.array(record))
+    os.replace(partial, path)
+    return path.stat().st_size
+
+
+def _expand(array, scale):
+    return array.astype(np.float32) if scale is None else array * scale

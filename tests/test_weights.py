@@ -1,0 +1,40 @@
+"""미리 배운 가중치: 줄여 저장해도 거의 같고, 다른 모델이나 망가진 파일은 한국어로 거절해요."""
+
+import numpy as np
+import pytest
+from keras import Input, Sequential, layers
+
+from course_utils import CourseError, weights
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def network(units=5):
+    return Sequential([Input((8, 8, 1)), layers.Conv2D(3, 3), layers.BatchNormalization(), layers.Flatten(),
+                       layers.Dense(units)])  # fmt: skip
+
+
+def test_saved_weights_come_back_within_a_step_of_the_scale(folder):
+    model, other = network(), network()
+    size = weights.save(model, "net", {"loss": [0.51234567, 0.25]})
+    assert weights.load(other, "net") == {"loss": [0.51235, 0.25]}
+    for before, after in zip(model.get_weights(), other.get_weights(), strict=True):
+        step = np.abs(before).max(axis=tuple(range(before.ndim - 1))) / 127
+        assert np.all(np.abs(before - after) <= step / 2 + 1e-7 if before.ndim > 1 else before == after)
+    assert size < 4 * model.count_params() + 2000  # 작은 망이라 파일의 머리말이 커요
+    assert [path.name for path in folder.iterdir()] == ["net.npz"]
+
+
+def test_wrong_or_damaged_files_are_refused(folder):
+    weights.save(network(), "net", {})
+    with pytest.raises(CourseError, match="모양이 달라요"):
+        weights.load(network(units=6), "net")
+    (folder / "net.npz").write_bytes((folder / "net.npz").read_bytes()[:200])
+    with pytest.raises(CourseError, match="읽지 못했어요"):
+        weights.load(network(), "net")
+    with pytest.raises(CourseError, match="없는이름"):
+        weights.load(network(), "없는이름")
