@@ -63,9 +63,8 @@ def digit_network():
 
     x = image = keras.Input((28, 28, 1))
     for filters, strides in ((24, 1), (32, 2), (64, 2), (64, 2)):
-        x = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
-    features = layers.Dense(64, activation="relu")(layers.Flatten()(x))
+        x = layers.Conv2D(filters, 3, strides, padding="same", activation="relu")(x)
+    features = layers.GlobalAveragePooling2D()(x)  # FID가 쓰는 Inception의 특징도 이렇게 평균 낸 것이에요
     return keras.Model(image, [features, layers.Dense(10, activation="softmax")(features)])
 
 
@@ -120,7 +119,9 @@ def frechet_distance(a, b):
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise CourseError("특징에 NaN이나 무한대가 있어요. 이미지를 만든 모델이 발산하지 않았는지 확인해 주세요.")
     if min(len(a), len(b)) < 10 * a.shape[1]:
-        print(f"⚠️ 표본 {min(len(a), len(b))}개는 {a.shape[1]}차원의 공분산을 재기에 적어요. 거리가 실제보다 크게 나와요.")
+        print(
+            f"⚠️ 표본 {min(len(a), len(b))}개는 {a.shape[1]}차원의 공분산을 재기에 적어요. 거리가 실제보다 크게 나와요."
+        )
     covariances = [np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b)]
     # (Σ₁Σ₂)^½의 대각합 = Σ₁^½ Σ₂ Σ₁^½의 고윳값의 제곱근의 합. 대칭 행렬이라 허수가 생기지 않아요.
     values, vectors = np.linalg.eigh(covariances[0])
@@ -142,7 +143,9 @@ def precision_recall(real, fake, k=3):
     출처: Kynkäänniemi 외 (2019), arXiv:1904.06991.
     """
     if not 1 <= k < min(len(real), len(fake)):
-        raise CourseError(f"k={k!r}은(는) 쓸 수 없어요. 1 이상이고 표본의 수({min(len(real), len(fake))})보다 작아야 해요.")
+        raise CourseError(
+            f"k={k!r}은(는) 쓸 수 없어요. 1 이상이고 표본의 수({min(len(real), len(fake))})보다 작아야 해요."
+        )
     real_radius, fake_radius = (_kth_distance(x, k) for x in (real, fake))
     between = _square_distances(real, fake)
     precision = (between <= real_radius[:, None]).any(axis=0).mean()

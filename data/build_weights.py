@@ -31,7 +31,13 @@ def digit_features():
     saved = training.Checkpoint(classifier, run, "digit_features")
     batches = data.batches(images, 128, SEED, saved.epoch, labels, augment=True)
     classifier.fit(
-        batches, epochs=15, initial_epoch=saved.epoch, steps_per_epoch=steps, shuffle=False, verbose=2, callbacks=[saved]
+        batches,
+        epochs=15,
+        initial_epoch=saved.epoch,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=2,
+        callbacks=[saved],
     )
     size = weights.save(network, "digit_features", saved.history)
     weights.load(network, "digit_features")

@@ -1,0 +1,220 @@
+"""06–09의 노트북에 적힌 함수들: 누가 움직이는지, 값이 닫힌 식과 같은지, 이어 한 학습이 끊기지 않은 것과 같은지."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import optimize
+
+from course_utils.lessons import load_cells
+
+SGD = keras.optimizers.SGD
+
+
+@pytest.fixture(scope="module")
+def names_06():
+    return load_cells("06_gan", "optimal", "networks", "gan")
+
+
+def test_optimal_discriminator_beats_every_other(names_06):
+    rng = np.random.default_rng(0)
+    for p, q in rng.dirichlet(np.ones(4), (20, 2)):
+        best = names_06["optimal_discriminator"](p, q)
+        for i in range(len(p)):  # 칸마다 따로 최적화해도 같은 답
+            found = optimize.minimize_scalar(
+                lambda d, i=i: -(p[i] * np.log(d) + q[i] * np.log(1 - d)), bounds=(1e-6, 1 - 1e-6), method="bounded"
+            )
+            assert np.isclose(best[i], found.x, atol=1e-4)
+        value = names_06["value"](p, q, best)
+        assert np.isclose(value, -np.log(4) + 2 * names_06["jsd"](p, q))
+        assert value >= names_06["value"](p, q, rng.uniform(0.05, 0.95, 4))
+
+
+def small_gan(names_06):
+    keras.utils.set_random_seed(0)
+    return names_06["GAN"](names_06["dense_generator"](5), names_06["dense_discriminator"](), 5)
+
+
+def small_dcgan():
+    names = load_cells("08_dcgan", "networks", "gan")
+    keras.utils.set_random_seed(0)
+    return names["DCGAN"](names["generator"](8), names["discriminator"](), 8)
+
+
+def small_wgan():
+    names = load_cells("09_wgan", "networks", "penalty", "wgan")
+    keras.utils.set_random_seed(0)
+    return names["WGANGP"](names["generator"](8), names["critic"](), 8)
+
+
+MODELS = {"06": lambda: small_gan(load_cells("06_gan", "networks", "gan")), "08": small_dcgan, "09": small_wgan}
+
+
+def judge_of(model):
+    return model.critic if hasattr(model, "critic") else model.discriminator
+
+
+def images(count=128):
+    return np.random.default_rng(0).uniform(-1, 1, (count, 28, 28, 1)).astype("float32")
+
+
+def moved(before, network):
+    return max(np.abs(old - np.asarray(new)).max() for old, new in zip(before, network.trainable_variables, strict=True))
+
+
+@pytest.mark.parametrize("lesson", MODELS)
+@pytest.mark.parametrize("frozen", ["generator", "judge"])
+def test_each_step_moves_only_its_own_player(lesson, frozen):
+    """한쪽의 학습률을 0으로 두면 그쪽은 꼼짝하지 않고, 다른 쪽은 움직여요."""
+    model = MODELS[lesson]()
+    rates = {"generator": 0.0 if frozen == "generator" else 0.01, "judge": 0.0 if frozen == "judge" else 0.01}
+    compile_(model, SGD(rates["generator"]), SGD(rates["judge"]))
+    players = {"generator": model.generator, "judge": judge_of(model)}
+    before = {name: [np.array(v) for v in player.trainable_variables] for name, player in players.items()}
+    model.fit(tf.data.Dataset.from_tensors(images()).repeat(2), steps_per_epoch=2, verbose=0, shuffle=False)
+    for name, player in players.items():
+        assert (moved(before[name], player) == 0) == (name == frozen)
+
+
+def compile_(model, generator_optimizer, judge_optimizer):
+    name = "critic_optimizer" if hasattr(model, "critic") else "d_optimizer"
+    model.compile(g_optimizer=generator_optimizer, **{name: judge_optimizer}, jit_compile=False)
+
+
+@pytest.mark.parametrize("lesson", MODELS)
+def test_samples_are_in_range(lesson):
+    model = MODELS[lesson]()
+    samples = np.asarray(model.generator(np.random.default_rng(0).normal(size=(16, model.generator.input_shape[1]))))
+    assert samples.shape == (16, 28, 28, 1) and np.abs(samples).max() <= 1
+
+
+def test_averaged_generator_follows_slowly():
+    model = small_dcgan()
+    compile_(model, keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    model.fit(tf.data.Dataset.from_tensors(images()).repeat(5), steps_per_epoch=5, verbose=0, shuffle=False)
+    assert 0 < moved([np.array(v) for v in model.generator.trainable_variables], model.average)
+
+
+# 07 -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def names_07():
+    return load_cells("07_transposed_conv_batchnorm", "matrix", "batchnorm")
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_transposed_convolution_equals_the_matrix_and_keras(names_07, kernel, stride, padding):
+    rng = np.random.default_rng(kernel * 10 + stride)
+    size, weights = 7, rng.normal(size=(kernel, kernel))
+    matrix = names_07["convolution_matrix"](weights, size, stride, padding)
+    forward = keras.ops.conv(
+        rng.normal(size=(1, size, size, 1)), weights[..., None, None], strides=stride, padding=padding
+    )
+    assert matrix.shape == (np.prod(forward.shape[1:3]), size**2)
+
+    small, channels = rng.normal(size=(5, 5, 2)), rng.normal(size=(kernel, kernel, 3, 2))
+    layer = keras.layers.Conv2DTranspose(3, kernel, stride, padding=padding, use_bias=False)
+    layer.build((None, 5, 5, 2))
+    layer.set_weights([channels])
+    by_hand = names_07["transposed_conv"](small, channels, stride, padding)
+    assert np.allclose(by_hand, layer(small[None].astype("float32"))[0], atol=1e-5)
+
+    one = rng.normal(size=forward.shape[1:3])  # 행렬의 전치로 키운 것 = 도장으로 키운 것
+    grown = (matrix.T @ one.ravel()).reshape(size, size)
+    stamped = names_07["transposed_conv"](one, weights, stride, padding)
+    common = tuple(slice(min(a, b)) for a, b in zip(grown.shape, stamped.shape, strict=True))
+    if padding == "valid":
+        assert np.allclose(grown[common], stamped[common])
+
+
+def test_batchnorm_by_hand_equals_keras_forward_and_backward(names_07):
+    rng = np.random.default_rng(0)
+    x, upstream = rng.normal(size=(2, 6, 5, 5, 3)).astype("float32")
+    gamma, beta = rng.normal(size=(2, 3)).astype("float32")
+    layer = keras.layers.BatchNormalization()
+    layer.build(x.shape)
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    point = tf.Variable(x)
+    with tf.GradientTape() as tape:
+        y = layer(point, training=True)
+    gradients = tape.gradient(y, [point, layer.gamma.value, layer.beta.value], upstream)
+    mine, cache = names_07["batchnorm_forward"](x, gamma, beta)
+    assert np.allclose(mine, y, atol=1e-5)
+    for own, theirs in zip(names_07["batchnorm_backward"](upstream, cache), gradients, strict=True):
+        assert np.allclose(own, theirs, atol=1e-4)
+
+
+# 09 -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slope", "expected"), [(1.0, 0.0), (2.0, 1.0), (0.0, 1.0)])
+def test_gradient_penalty_of_a_linear_critic(slope, expected):
+    """f(x) = 기울기 · (단위 벡터와의 내적)이면 어디서나 ‖∇f‖ = 기울기."""
+    penalty = load_cells("09_wgan", "penalty")["gradient_penalty"]
+    direction = np.random.default_rng(0).normal(size=784)
+    direction = (slope * direction / np.linalg.norm(direction)).astype("float32")
+
+    def critic(x, training=None):
+        return tf.reshape(x, (-1, 784)) @ direction[:, None]
+
+    real, fake = images(8), -images(8)
+    epsilon = np.random.default_rng(1).uniform(size=(8, 1, 1, 1)).astype("float32")
+    assert np.isclose(penalty(critic, tf.constant(real), tf.constant(fake), epsilon), expected, atol=1e-4)
+
+
+# 이어 하기 -----------------------------------------------------------------------------------------
+
+RESUME = """
+import sys
+import keras, numpy as np
+import course_utils
+from course_utils import data
+from course_utils.runtime import Run
+from course_utils.training import Checkpoint
+sys.path.insert(0, {tests!r})
+import test_gan_lessons as t
+
+def train(folder, die_at=None):
+    model = t.MODELS[{lesson!r}]()
+    t.compile_(model, keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    saved = Checkpoint(model, Run("smoke", "digits", 42), "gan", folder=folder, seconds=0)
+
+    class Die(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if saved.epoch == die_at and batch == 1:
+                import os, signal
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    pictures = data.load("digits").x_train[:288]
+    batches = data.batches(pictures, 96, 42, saved.epoch).map(lambda x: 2 * x - 1)
+    model.fit(batches, epochs=4, steps_per_epoch=3, initial_epoch=saved.epoch, verbose=0, shuffle=False,
+              callbacks=[saved, Die()])
+    return [np.asarray(v) for v in model.variables], saved
+"""
+
+
+@pytest.mark.parametrize("lesson", MODELS)
+def test_killed_gan_resumes_exactly(lesson, tmp_path):
+    """에폭 한가운데에서 kill −9: 다시 실행하면 끊기지 않은 학습과 최대 차이 0."""
+    code = textwrap.dedent(RESUME).format(lesson=lesson, tests=str(tmp_path.parent.joinpath(__file__).parent))
+    whole = code + "v, _ = train(sys.argv[1] + '/whole'); np.savez(sys.argv[1] + '/whole.npz', *v)"
+    broken = code + "train(sys.argv[1] + '/broken', die_at=2)"
+    rest = code + "v, s = train(sys.argv[1] + '/broken'); np.savez(sys.argv[1] + '/rest.npz', *v)"
+    run = [sys.executable, "-c"]
+    subprocess.run([*run, whole, tmp_path], check=True, capture_output=True)
+    killed = subprocess.run([*run, broken, tmp_path], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    resumed = subprocess.run([*run, rest, tmp_path], check=True, capture_output=True, text=True)
+    assert "2에폭 다음부터" in resumed.stdout
+    with np.load(tmp_path / "whole.npz") as one, np.load(tmp_path / "rest.npz") as other:
+        assert one.files == other.files
+        assert max(np.abs(one[key].astype(float) - other[key]).max() for key in one.files) == 0
