@@ -48,28 +48,74 @@ def digit_features():
     print(f"{size:,}바이트")
 
 
-def vae_05():
-    """05의 두 VAE: 2차원 합성곱과 20차원 완전 연결."""
-    run = course_utils.start("full", "mnist", SEED, minutes=(1, 40, 40), keras=True)
-    lesson = lessons.load_cells("05_vae", "sampling", "conv", "loss", "vae", "train", "dense", "weights")
+def lesson_cells(name, *tags):
+    """노트북의 셀들을 MNIST와 full 프로파일로 쓸 수 있게 꺼내요."""
+    run = course_utils.start("full", "mnist", SEED, minutes=(1, 30, 30), keras=True)
     mnist = data.load("mnist")
-    lesson.update(run=run, cfg=types.SimpleNamespace(), seed=SEED, digits=mnist, x_train=mnist.x_train)
+    cells = lessons.load_cells(name, *tags)
+    cells.update(run=run, cfg=types.SimpleNamespace(), seed=SEED, digits=mnist, x_train=mnist.x_train)
+    return cells, mnist
+
+
+def vae_05():
+    """05의 두 VAE: 2차원 합성곱 15에폭과 20차원 완전 연결 80에폭."""
+    lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "train", "dense", "weights")
     x_test = mnist.x_test[..., None] / np.float32(255)
     jobs = {
-        "05_vae_dense": (lesson["dense_encoder"](20), lesson["dense_decoder"](20), 60_000, 128),
-        "05_vae_conv": (lesson["conv_encoder"](2), lesson["conv_decoder"](2), 40_000, 60),
+        "05_vae_dense": (lesson["dense_encoder"](20), lesson["dense_decoder"](20)),
+        "05_vae_conv": (lesson["conv_encoder"](2), lesson["conv_decoder"](2)),
     }
-    for name, (encoder, decoder, *plan) in jobs.items():
+    for name, (encoder, decoder) in jobs.items():
         vae = lesson["connect"](encoder, decoder)
-        history = lesson["train"](vae, name, *plan, jit="dense" in name)
-        before = metrics.elbo(lesson["log_weights"](encoder, decoder), x_test, samples=4).mean()
-        size = weights.save(vae, name, history)
-        weights.load(vae, name)
-        after = metrics.elbo(lesson["log_weights"](encoder, decoder), x_test, samples=4).mean()
-        print(f"{name}: 시험 ELBO {before:.2f}, 8비트로 줄인 뒤 {after:.2f} 나트, {size:,}바이트")
+        if "dense" in name:
+            history = lesson["train"](vae, name, 0, 128, epochs=80, rate=8e-3, warm_up=0.1, jit=True)
+        else:
+            history = lesson["train"](vae, name, 0, 60, epochs=15)
+        bound = lesson["log_weights"](encoder, decoder)
+        save(
+            vae,
+            name,
+            history,
+            lambda bound=bound: f"시험 ELBO {metrics.elbo(bound, x_test, samples=4).mean():.2f} 나트",
+        )
 
 
-BUILDERS = {"digit_features": digit_features, "05_vae": vae_05}
+def dcgan_08(steps=9_000):
+    """08의 DCGAN: 생성자의 평균본."""
+    lesson, mnist = lesson_cells("08_dcgan", "networks", "gan", "train")
+    model = lesson["DCGAN"](lesson["generator"](32), lesson["discriminator"](), 32)
+    model(np.zeros((1, 32), "float32"))
+    history = lesson["train"](model, "08_dcgan", steps)
+    save(model.average, "08_dcgan", history, lambda: sample_quality(mnist, lesson["paint"], model.average))
+
+
+def wgan_09(steps=7_000):
+    """09의 WGAN-GP: 생성자의 평균본."""
+    lesson, mnist = lesson_cells("09_wgan", "networks", "penalty", "wgan", "train")
+    model = lesson["WGANGP"](lesson["generator"](32), lesson["critic"](), 32)
+    model(np.zeros((1, 32), "float32"))
+    z = np.random.default_rng(1).normal(size=(1_000, 32))
+    ruler = lesson["Ruler"](metrics.digit_features(mnist.x_train[:1_000])[0], z)
+    optimizers = lesson["adam"](1e-3, steps), lesson["adam"](1e-3, 2 * steps)
+    history = lesson["train"](model, "09_wgan", steps, optimizers, 128, ruler)
+    save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
+
+
+def sample_quality(mnist, draw, network):
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
+    score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
+    return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
+
+
+def save(model, name, history, measure):
+    """줄여 저장하고, 줄이기 전과 뒤에 잰 값을 보여 줘요."""
+    before = measure()
+    size = weights.save(model, name, history)
+    weights.load(model, name)
+    print(f"{name}({size:,}바이트)\n  줄이기 전: {before}\n  줄인 뒤:   {measure()}")
+
+
+BUILDERS = {"digit_features": digit_features, "05_vae": vae_05, "08_dcgan": dcgan_08, "09_wgan": wgan_09}
 
 
 if __name__ == "__main__":

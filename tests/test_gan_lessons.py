@@ -82,7 +82,7 @@ def test_each_step_moves_only_its_own_player(lesson, frozen):
 
 
 def compile_(model, generator_optimizer, judge_optimizer):
-    name = "critic_optimizer" if hasattr(model, "critic") else "d_optimizer"
+    name = "c_optimizer" if hasattr(model, "critic") else "d_optimizer"
     model.compile(g_optimizer=generator_optimizer, **{name: judge_optimizer}, jit_compile=False)
 
 
