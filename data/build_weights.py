@@ -1,7 +1,7 @@
-"""data/weights/*.npz 를 만듭니다: 노트북의 셀을 그대로 꺼내 MNIST로 full 프로파일만큼 배우고, 8비트로 줄여 저장해요.
+"""data/weights/*.npz 를 만듭니다: 노트북의 셀을 그대로 꺼내 MNIST로 배우고, 8비트로 줄여 저장해요.
 
 실행: COURSE_MNIST=/경로/mnist.npz python data/build_weights.py 이름…   (이름이 없으면 전부)
-CPU 두 코어에서 걸리는 시간: digit_features 3분, 나머지는 수십 분. 끊기면 다시 실행해요. 이어서 배워요.
+CPU 두 코어에서 걸리는 시간: digit_features 4분, 나머지는 하나에 5–20분. 끊기면 다시 실행해요. 이어서 배워요.
 """
 
 import sys
@@ -57,27 +57,14 @@ def lesson_cells(name, *tags):
     return cells, mnist
 
 
-def vae_05():
-    """05의 두 VAE: 2차원 합성곱 15에폭과 20차원 완전 연결 80에폭."""
+def vae_05(name, kind, latent_dim, batch_size, **plan):
+    """05의 VAE 하나. kind: 노트북의 함수 이름의 앞부분("conv" | "dense")."""
     lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "train", "dense", "weights")
-    x_test = mnist.x_test[..., None] / np.float32(255)
-    jobs = {
-        "05_vae_dense": (lesson["dense_encoder"](20), lesson["dense_decoder"](20)),
-        "05_vae_conv": (lesson["conv_encoder"](2), lesson["conv_decoder"](2)),
-    }
-    for name, (encoder, decoder) in jobs.items():
-        vae = lesson["connect"](encoder, decoder)
-        if "dense" in name:
-            history = lesson["train"](vae, name, 0, 128, epochs=80, rate=8e-3, warm_up=0.1, jit=True)
-        else:
-            history = lesson["train"](vae, name, 0, 60, epochs=15)
-        bound = lesson["log_weights"](encoder, decoder)
-        save(
-            vae,
-            name,
-            history,
-            lambda bound=bound: f"시험 ELBO {metrics.elbo(bound, x_test, samples=4).mean():.2f} 나트",
-        )
+    encoder, decoder = (lesson[f"{kind}_{half}"](latent_dim) for half in ("encoder", "decoder"))
+    vae = lesson["connect"](encoder, decoder)
+    history = lesson["train"](vae, name, 0, batch_size, **plan)
+    bound, x_test = lesson["log_weights"](encoder, decoder), mnist.x_test[..., None] / np.float32(255)
+    save(vae, name, history, lambda: f"시험 ELBO {metrics.elbo(bound, x_test, samples=4).mean():.2f} 나트")
 
 
 def dcgan_08(steps=9_000):
@@ -115,7 +102,13 @@ def save(model, name, history, measure):
     print(f"{name}({size:,}바이트)\n  줄이기 전: {before}\n  줄인 뒤:   {measure()}")
 
 
-BUILDERS = {"digit_features": digit_features, "05_vae": vae_05, "08_dcgan": dcgan_08, "09_wgan": wgan_09}
+BUILDERS = {
+    "digit_features": digit_features,
+    "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", 2, 60, epochs=10),
+    "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", 20, 128, epochs=80, rate=8e-3, warm_up=0.1, jit=True),
+    "08_dcgan": dcgan_08,
+    "09_wgan": wgan_09,
+}
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ def test_optimal_discriminator_beats_every_other(names_06):
     rng = np.random.default_rng(0)
     for p, q in rng.dirichlet(np.ones(4), (20, 2)):
         best = names_06["optimal_discriminator"](p, q)
-        for i in range(len(p)):  # 칸마다 따로 최적화해도 같은 답
+        for one, a, b in zip(best, p, q, strict=True):  # 칸마다 따로 최적화해도 같은 답
             found = optimize.minimize_scalar(
-                lambda d, i=i: -(p[i] * np.log(d) + q[i] * np.log(1 - d)), bounds=(1e-6, 1 - 1e-6), method="bounded"
+                lambda d, a=a, b=b: -(a * np.log(d) + b * np.log(1 - d)), bounds=(1e-6, 1 - 1e-6), method="bounded"
             )
-            assert np.isclose(best[i], found.x, atol=1e-4)
+            assert np.isclose(one, found.x, atol=1e-4)
         value = names_06["value"](p, q, best)
         assert np.isclose(value, -np.log(4) + 2 * names_06["jsd"](p, q))
         assert value >= names_06["value"](p, q, rng.uniform(0.05, 0.95, 4))
@@ -64,7 +64,9 @@ def images(count=128):
 
 
 def moved(before, network):
-    return max(np.abs(old - np.asarray(new)).max() for old, new in zip(before, network.trainable_variables, strict=True))
+    return max(
+        np.abs(old - np.asarray(new)).max() for old, new in zip(before, network.trainable_variables, strict=True)
+    )
 
 
 @pytest.mark.parametrize("lesson", MODELS)
@@ -97,7 +99,7 @@ def test_averaged_generator_follows_slowly():
     model = small_dcgan()
     compile_(model, keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     model.fit(tf.data.Dataset.from_tensors(images()).repeat(5), steps_per_epoch=5, verbose=0, shuffle=False)
-    assert 0 < moved([np.array(v) for v in model.generator.trainable_variables], model.average)
+    assert moved([np.array(v) for v in model.generator.trainable_variables], model.average) > 0
 
 
 # 07 -----------------------------------------------------------------------------------------------

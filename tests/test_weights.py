@@ -1,10 +1,13 @@
 """미리 배운 가중치: 줄여 저장해도 거의 같고, 다른 모델이나 망가진 파일은 한국어로 거절해요."""
 
+import os
+
 import numpy as np
 import pytest
 from keras import Input, Sequential, layers
 
-from course_utils import CourseError, weights
+from course_utils import CourseError, data, metrics, weights
+from course_utils.lessons import load_cells
 
 
 @pytest.fixture
@@ -38,3 +41,17 @@ def test_wrong_or_damaged_files_are_refused(folder):
         weights.load(network(), "net")
     with pytest.raises(CourseError, match="없는이름"):
         weights.load(network(), "없는이름")
+
+
+def test_pretrained_vaes_reach_their_bounds():
+    """저장소의 가중치를 05의 셀로 만든 모델에 담으면, MNIST의 진짜 시험 이미지를 숫자답게 되살려요."""
+    names = load_cells("05_vae", "sampling", "conv", "loss", "vae", "dense", "weights")
+    real = "COURSE_MNIST" in os.environ
+    x = data.load("mnist" if real else "digits").x_test[:300, ..., None] / np.float32(255)
+    untrained = 784 * np.log(2)
+    for name, kind, latent_dim, goal in (("05_vae_conv", "conv", 2, -152), ("05_vae_dense", "dense", 20, -103)):
+        encoder, decoder = (names[f"{kind}_{half}"](latent_dim) for half in ("encoder", "decoder"))
+        history = weights.load(names["connect"](encoder, decoder), name)
+        assert history["loss"][-1] < 160 and len(history["kl"]) == len(history["loss"])
+        bound = metrics.elbo(names["log_weights"](encoder, decoder), x).mean()
+        assert bound > (goal if real else -untrained / 2)
