@@ -1,6 +1,7 @@
 """노트북의 코드를 태그로 꺼내요. 시험과 벤치마크와 빌드 스크립트가 학생이 읽는 바로 그 코드를 쓰게요."""
 
 import ast
+import linecache
 from pathlib import Path
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -24,11 +25,13 @@ def load_cells(name, *tags):
     missing = set(tags) - {tag for cell in code for tag in cell.metadata.get("tags", ())}
     if missing:
         raise KeyError(f"{name}에 태그 {', '.join(sorted(missing))}인 셀이 없어요")
-    namespace = {}
+    namespace = {"__name__": __name__}
     for cell in code:
         source = cell.source
         if not set(tags) & set(cell.metadata.get("tags", ())):
             imports = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
             source = "\n".join(map(ast.unparse, imports)) if not source.startswith("# @title") else ""
-        exec(compile(source, f"{name}[{cell.id}]", "exec"), namespace)
+        label = f"<{name}[{cell.id}]>"
+        linecache.cache[label] = (len(source), None, source.splitlines(True), label)  # 오류 자리와 autograph가 읽어요
+        exec(compile(source, label, "exec"), namespace)
     return namespace

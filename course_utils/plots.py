@@ -57,6 +57,7 @@ def use_course_style():
             "axes.grid": True,
             "grid.alpha": 0.25,
             "image.cmap": "viridis",
+            "image.interpolation": "nearest",  # 픽셀을 픽셀로: 흐려 보이지 않고, 파일도 작아요
             "figure.figsize": (7, 3.6),
             "figure.dpi": 100,
             "figure.constrained_layout.use": True,
