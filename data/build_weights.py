@@ -67,6 +67,33 @@ def vae_05(name, kind, latent_dim, batch_size, **plan):
     save(vae, name, history, lambda: f"시험 ELBO {metrics.elbo(bound, x_test, samples=4).mean():.2f} 나트")
 
 
+def dcgan_08(steps=9_000):
+    """08의 DCGAN: 생성자, 판별자, 평균본."""
+    lesson, mnist = lesson_cells("08_dcgan", "networks", "gan", "train")
+    model = lesson["DCGAN"](lesson["generator"](32), lesson["discriminator"](), 32)
+    model(np.zeros((1, 32), "float32"))
+    history = lesson["train"](model, "08_dcgan", steps)
+    save(model, "08_dcgan", history, lambda: sample_quality(mnist, lesson["paint"], model.average))
+
+
+def wgan_09(steps=5_000):
+    """09의 WGAN-GP: 생성자의 평균본."""
+    lesson, mnist = lesson_cells("09_wgan", "networks", "penalty", "wgan", "train")
+    model = lesson["WGANGP"](lesson["generator"](32), lesson["critic"](), 32)
+    model(np.zeros((1, 32), "float32"))
+    z = np.random.default_rng(1).normal(size=(1_000, 32))
+    ruler = lesson["Ruler"](metrics.digit_features(mnist.x_train[:1_000])[0], z)
+    optimizers = lesson["adam"](1e-3, steps), lesson["adam"](1e-3, 2 * steps)
+    history = lesson["train"](model, "09_wgan", steps, optimizers, 128, ruler)
+    save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
+
+
+def sample_quality(mnist, draw, network):
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
+    score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
+    return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
+
+
 def save(model, name, history, measure):
     """줄여 저장하고, 줄이기 전과 뒤에 잰 값을 보여 줘요."""
     before = measure()
@@ -79,6 +106,8 @@ BUILDERS = {
     "digit_features": digit_features,
     "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", 2, 60, epochs=10),
     "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", 20, 128, epochs=80, rate=8e-3, warm_up=0.1, jit=True),
+    "08_dcgan": dcgan_08,
+    "09_wgan": wgan_09,
 }
 
 

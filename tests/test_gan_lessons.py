@@ -1,4 +1,4 @@
-"""06–07의 노트북에 적힌 함수들: 누가 움직이는지, 값이 닫힌 식과 같은지, 이어 한 학습이 끊기지 않은 것과 같은지."""
+"""06–09의 노트북에 적힌 함수들: 누가 움직이는지, 값이 닫힌 식과 같은지, 이어 한 학습이 끊기지 않은 것과 같은지."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import optimize
+from scipy import optimize, stats
 
 from course_utils.lessons import load_cells
 
@@ -40,7 +40,23 @@ def small_gan(names_06):
     return names_06["GAN"](names_06["dense_generator"](5), names_06["dense_discriminator"](), 5)
 
 
-MODELS = {"06": lambda: small_gan(load_cells("06_gan", "networks", "gan"))}
+def small_dcgan():
+    names = load_cells("08_dcgan", "networks", "gan")
+    keras.utils.set_random_seed(0)
+    return names["DCGAN"](names["generator"](8), names["discriminator"](), 8)
+
+
+def small_wgan():
+    names = load_cells("09_wgan", "networks", "penalty", "wgan")
+    keras.utils.set_random_seed(0)
+    return names["WGANGP"](names["generator"](8), names["critic"](), 8)
+
+
+MODELS = {"06": lambda: small_gan(load_cells("06_gan", "networks", "gan")), "08": small_dcgan, "09": small_wgan}
+
+
+def judge_of(model):
+    return model.critic if hasattr(model, "critic") else model.discriminator
 
 
 def images(count=128):
@@ -59,16 +75,12 @@ def test_each_step_moves_only_its_own_player(lesson, frozen):
     """한쪽의 학습률을 0으로 두면 그쪽은 꼼짝하지 않고, 다른 쪽은 움직여요."""
     model = MODELS[lesson]()
     rates = {"generator": 0.0 if frozen == "generator" else 0.01, "judge": 0.0 if frozen == "judge" else 0.01}
-    compile_(model, SGD(rates["generator"]), SGD(rates["judge"]))
-    players = {"generator": model.generator, "judge": model.discriminator}
+    model.compile(SGD(rates["generator"]), SGD(rates["judge"]), jit_compile=False)
+    players = {"generator": model.generator, "judge": judge_of(model)}
     before = {name: [np.array(v) for v in player.trainable_variables] for name, player in players.items()}
     model.fit(tf.data.Dataset.from_tensors(images()).repeat(2), steps_per_epoch=2, verbose=0, shuffle=False)
     for name, player in players.items():
         assert (moved(before[name], player) == 0) == (name == frozen)
-
-
-def compile_(model, generator_optimizer, discriminator_optimizer):
-    model.compile(generator_optimizer, discriminator_optimizer, jit_compile=False)
 
 
 @pytest.mark.parametrize("lesson", MODELS)
@@ -79,8 +91,8 @@ def test_samples_are_in_range(lesson):
 
 
 def test_averaged_generator_follows_slowly():
-    model = MODELS["06"]()
-    compile_(model, keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    model = small_dcgan()
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=False)
     model.fit(tf.data.Dataset.from_tensors(images()).repeat(5), steps_per_epoch=5, verbose=0, shuffle=False)
     assert moved([np.array(v) for v in model.generator.trainable_variables], model.average) > 0
 
@@ -138,6 +150,36 @@ def test_batchnorm_by_hand_equals_keras_forward_and_backward(names_07):
         assert np.allclose(own, theirs, atol=1e-4)
 
 
+# 09 -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slope", "expected"), [(1.0, 0.0), (2.0, 1.0), (0.0, 1.0)])
+def test_gradient_penalty_of_a_linear_critic(slope, expected):
+    """f(x) = 기울기 · (단위 벡터와의 내적)이면 어디서나 ‖∇f‖ = 기울기."""
+    penalty = load_cells("09_wgan", "penalty")["gradient_penalty"]
+    direction = np.random.default_rng(0).normal(size=784)
+    direction = (slope * direction / np.linalg.norm(direction)).astype("float32")
+
+    def critic(x, training=None):
+        return tf.reshape(x, (-1, 784)) @ direction[:, None]
+
+    real, fake = images(8), -images(8)
+    epsilon = np.random.default_rng(1).uniform(size=(8, 1, 1, 1)).astype("float32")
+    assert np.isclose(penalty(critic, tf.constant(real), tf.constant(fake), epsilon), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("real", "fake"), [((1.0, 0.3), (0.0, 0.3)), ((0.0, 0.3), (0.0, 1.0))])
+def test_learned_critic_measures_w1_in_one_dimension(real, fake):
+    names = load_cells("09_wgan", "penalty", "critic-only")
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    real, fake = (rng.normal(*cloud, (5_000, 1)).astype("float32") for cloud in (real, fake))
+    critic = names["small_critic"]()
+    names["train_critic"](critic, real, fake, 1_500, penalty=names["one_sided_penalty"])
+    gap = np.mean(critic(real)) - np.mean(critic(fake))
+    assert gap == pytest.approx(stats.wasserstein_distance(real[:, 0], fake[:, 0]), rel=0.05)
+
+
 # 이어 하기 -----------------------------------------------------------------------------------------
 
 RESUME = """
@@ -152,7 +194,7 @@ import test_gan_lessons as t
 
 def train(folder, die_at=None):
     model = t.MODELS[{lesson!r}]()
-    t.compile_(model, keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=False)
     saved = Checkpoint(model, Run("smoke", "digits", 42), "gan", folder=folder, seconds=0)
 
     class Die(keras.callbacks.Callback):

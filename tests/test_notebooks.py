@@ -173,3 +173,12 @@ def test_neighbours_are_linked():
         for path, other in ((earlier, later), (later, earlier)):
             tail = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown"][-1].source
             assert f"]({other.name})" in tail, f"{path.name}의 끝에서 {other.name}으로 가는 링크가 없어요"
+
+
+def test_reading_times_agree(lesson):
+    """레슨의 머리말과 README의 표와 00의 표가 같은 시간을 말해요."""
+    minutes = re.search(r"읽고 풀기 (\d+)분", lesson.text[0].source).group(1)
+    readme = (lesson.path.parent.parent / "README.md").read_text("utf-8")
+    assert re.search(rf"\(notebooks/{lesson.path.name}\) \|.*\| {minutes}분 \|", readme), "README의 표"
+    first = "\n".join(c.source for c in nbformat.read(NOTEBOOKS[0], as_version=4).cells if c.cell_type == "markdown")
+    assert re.search(rf"^\| \[?{lesson.number} .*\| {minutes}분 \|", first, re.M), "00의 표"
