@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections import Counter
 
@@ -135,7 +136,8 @@ def _spec(options):
     spec["parameters"] = spec.get("parameters", {}) | given
     spec["grid"] = spec.get("grid", {}) | dict(options.grid)
     spec["skip_inapplicable"] = options.skip_inapplicable or bool(spec.get("skip_inapplicable"))
-    if options.scheduler and spec.get("profile", "auto") == "auto":
+    chosen = spec.get("profile", "auto") != "auto" or os.environ.get("COURSE_PROFILE")
+    if options.scheduler and not chosen:
         raise CourseError("클러스터에서는 워커의 GPU를 미리 알 수 없어요. --profile quick이나 full을 적어 주세요.")
     return planning.settled(spec)
 
@@ -156,11 +158,15 @@ def _print_plan(plan, states, seconds, at_once):
     print(f"\n일 {len(plan.jobs)}개(겹쳐서 뺀 것 {plan.duplicates}개) · 할 일 {len(left)}개")
     if known:
         total = sum(known) / len(known) * len(left)
-        print(f"걸릴 시간: 약 {run.duration(total / at_once)}(동시에 {at_once}개씩, 앞선 실행이나 노트북에 적힌 시간으로)")
+        print(
+            f"걸릴 시간: 약 {run.duration(total / at_once)}(동시에 {at_once}개씩, 앞선 실행이나 노트북에 적힌 시간으로)"
+        )
 
 
 def _counts(states):
-    return " · ".join(f"{state} {states[state]}개" for state in (OK, FAILED, DIED, LEFT) if states[state] or state == OK)
+    return " · ".join(
+        f"{state} {states[state]}개" for state in (OK, FAILED, DIED, LEFT) if states[state] or state == OK
+    )
 
 
 def _positive(text):

@@ -1,6 +1,7 @@
 """결과 폴더: 계획, 일마다의 기록·노트북·로그. 파일은 통째로 있거나 없고, 기록(.json)이 끝났다는 표시예요."""
 
 import contextlib
+import errno
 import json
 import os
 from pathlib import Path
@@ -39,7 +40,9 @@ class Folder:
                 f"다른 묶음이 {self.path}을(를) 쓰고 있어요. 그것이 끝난 다음에 하거나, --out으로 다른 폴더를 고르세요."
             ) from None
         except OSError as error:
-            raise CourseError(f"결과 폴더 {self.path}을(를) 만들 수 없어요({error.strerror}). --out을 바꿔 주세요.") from error
+            raise CourseError(
+                f"결과 폴더 {self.path}을(를) 만들 수 없어요({error.strerror}). --out을 바꿔 주세요."
+            ) from error
         try:
             for part in Path(self.path).rglob(".*.part"):  # 갑자기 멈춘 실행이 남긴 조각
                 part.unlink()
@@ -78,7 +81,9 @@ class Folder:
         except OSError as error:
             with contextlib.suppress(OSError):
                 partial.unlink()
-            raise CourseError(f"{target}에 쓰지 못했어요({error.strerror}). 디스크 공간과 권한을 확인해 주세요.") from error
+            raise CourseError(
+                f"{target}에 쓰지 못했어요({_reason(error)}). 디스크 공간과 권한을 확인해 주세요."
+            ) from error
 
     def append(self, name, line):
         """진행 기록 한 줄을 덧붙여요. 못 써도 실행을 멈추지 않아요."""
@@ -147,6 +152,10 @@ class Folder:
             raise CourseError(
                 f"{self.path}을(를) {verb} 못했어요({type(error).__name__}: {error}). 주소와 권한을 확인해 주세요."
             ) from error
+
+
+def _reason(error):
+    return "디스크가 가득 찼어요" if error.errno == errno.ENOSPC else error.strerror
 
 
 def _handler(path):

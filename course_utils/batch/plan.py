@@ -148,16 +148,18 @@ def parse_value(text):
 
 
 def parse_grid(text):
-    """"이름=값,값"을 (이름, [값…])으로."""
+    """'이름=값,값'을 (이름, [값…])으로."""
     name, equals, values = text.partition("=")
     parsed = parse_value(f"[{values}]") if values.strip() else None
     if not equals or not name or not isinstance(parsed, list):
-        raise CourseError(f"--grid {text}을(를) 읽지 못했어요. 이름=값,값 꼴로 적어 주세요. 예: --grid latent_dim=2,8,16")
+        raise CourseError(
+            f"--grid {text}을(를) 읽지 못했어요. 이름=값,값 꼴로 적어 주세요. 예: --grid latent_dim=2,8,16"
+        )
     return name, parsed
 
 
 def parse_seeds(seeds):
-    """"0..4", "1,3,5..7", 정수, 목록을 시드의 목록으로."""
+    """'0..4', '1,3,5..7', 정수, 목록을 시드의 목록으로."""
     found = []
     for part in seeds if isinstance(seeds, list) else str(seeds).split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", str(part), re.ASCII)
@@ -213,7 +215,9 @@ def read_lesson(path):
             if cell["cell_type"] == "code":
                 cell |= {"outputs": [], "execution_count": None}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CourseError(f"노트북 {path}을(를) 읽지 못했어요({type(error).__name__}). 파일이 온전한지 확인해 주세요.") from error
+        raise CourseError(
+            f"노트북 {path}을(를) 읽지 못했어요({type(error).__name__}). 파일이 온전한지 확인해 주세요."
+        ) from error
     defaults, rules, table, minutes = {}, {}, {}, None
     for cell in notebook["cells"]:
         tree = _parse(cell)
@@ -299,7 +303,9 @@ def _checked(lesson, name, value):
     rules = [("0 초과", lambda v: v > 0)] if row and default is None else []
     for text, holds in rules + lesson.rules.get(name, []):
         if not holds(value):
-            raise CourseError(f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {text}여야 해요. 노트북의 매개변수 셀을 보세요.")
+            raise CourseError(
+                f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {text}여야 해요. 노트북의 매개변수 셀을 보세요."
+            )
     return value
 
 

@@ -30,14 +30,16 @@ def write(folder):
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True, finalize=hide_homes, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    failures = sorted((row for row in rows if row["error"]), key=lambda row: ORDER[row["status"]])
+    failures = {}  # 까닭이 같은 것끼리
+    for row in sorted((row for row in rows if row["error"]), key=lambda row: ORDER[row["status"]]):
+        failures.setdefault((row["lesson"], row["error"]["cell"], row["error"]["message"]), []).append(row)
     names = list(dict.fromkeys(row["lesson"] for row in rows))
     page = environment.get_template("report.html").render(
         title=re.split(r"[/\\]", folder.path)[-1],
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
         counts={state: sum(row["status"] == state for row in rows) for state in (OK, FAILED, DIED, LEFT)},
         seconds=sum(row["seconds"] or 0 for row in rows),
-        failures=failures,
+        failures=list(failures.values()),
         lessons=[_lesson(name, [row for row in rows if row["lesson"] == name]) for name in names],
     )
     folder.write("results.csv", _csv(rows))
@@ -93,6 +95,7 @@ def _lesson(name, rows):
             for row in sorted(rows, key=lambda row: ORDER[row["status"]])
         ],
         "done": len(done),
+        "pictures": any(row["figure"] for row in rows),
         "charts": _charts(done, [key for key in varied if key != "seed"], metrics),
     }
 
@@ -161,27 +164,20 @@ def _csv(rows):
     metrics = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(
-        _safe(["lesson", "status", "seconds", "attempts", *parameters, *metrics, "error_cell", "error", "notebook"])
-    )
+    heads = ["lesson", "status", "seconds", "attempts", *parameters, *metrics, "error_cell", "error", "notebook"]
+    writer.writerow(map(_safe, heads))
     for row in rows:
         error = row["error"] or {"cell": None, "message": None}
-        writer.writerow(
-            _safe(
-                [
-                    row["lesson"], row["status"], row["seconds"], row["attempts"],
-                    *(row["parameters"].get(key) for key in parameters), *(row["metrics"].get(key) for key in metrics),
-                    error["cell"], error["message"], row["notebook"],
-                ]  # fmt: skip
-            )
-        )
+        values = [row["lesson"], row["status"], row["seconds"], row["attempts"]]
+        values += [row["parameters"].get(key) for key in parameters] + [row["metrics"].get(key) for key in metrics]
+        writer.writerow(map(_safe, [*values, error["cell"], error["message"], row["notebook"]]))
     return "\ufeff" + file.getvalue()  # 앞의 표시가 있어야 Excel이 한글을 바로 읽어요
 
 
-def _safe(values):
+def _safe(value):
     """집 폴더를 가리고, 스프레드시트가 식으로 읽을 글 앞에 작은따옴표를 붙여요."""
-    hidden = [hide_homes(value) for value in values]
-    return [f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value for value in hidden]
+    value = hide_homes(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _label(parameters):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
 import queue
 import subprocess
@@ -215,10 +216,12 @@ def _cluster(options, count):
 
     resources, gpus = options.resources, []
     dask.config.set({"distributed.scheduler.allowed-failures": 0})  # 몇 번 다시 할지는 우리가 세요
+    for name in ("distributed", "distributed.client"):  # 워커와 스케줄러의 일은 우리가 한국어로 알려요
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         if options.scheduler:
             try:
-                client = stack.enter_context(Client(options.scheduler, timeout=10))
+                client = stack.enter_context(Client(options.scheduler, timeout=5))
             except (OSError, ValueError) as error:
                 raise CourseError(
                     f"스케줄러 {options.scheduler}에 연결하지 못했어요({error}). 주소를 확인하고 dask scheduler를 먼저 켜세요."
@@ -235,9 +238,11 @@ def _cluster(options, count):
             resources = resources or offered
             _check_resources(resources, [offered])
             cluster = LocalCluster(
-                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, resources=offered
-            )
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, resources=offered,
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
             client = stack.enter_context(Client(stack.enter_context(cluster)))
+            client.register_worker_callbacks(worker.ignore_ctrl_c)
         if options.scheduler:
             _check_workers(client, resources, options.scheduler)
         yield client, resources, gpus
@@ -271,7 +276,7 @@ def _check_resources(wanted, offered):
         text = ", ".join(f"{name}={amount:g}" for name, amount in wanted.items())
         raise CourseError(
             f"자원 {text}을(를) 가진 워커가 없어요. 기다려도 시작하지 않을 일이라 멈췄어요. "
-            f"--resource를 빼거나, dask worker에 --resources \"{text}\"를 붙여 켜세요."
+            f'--resource를 빼거나, dask worker에 --resources "{text}"를 붙여 켜세요.'
         )
 
 

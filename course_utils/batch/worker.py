@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import signal
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -40,6 +41,11 @@ def check(expected):
             f"워커 {get_worker().address}의 {', '.join(different)}이(가) 달라요. "
             "모든 컴퓨터에 같은 저장소와 같은 requirements.txt를 준비해 주세요."
         )
+
+
+def ignore_ctrl_c():
+    """Ctrl-C는 워커가 아니라 묶음을 시작한 프로세스가 받아 차례로 닫아요."""
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
@@ -74,7 +80,7 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
         papermill.execute_notebook(
             source, None, parameters=job["parameters"], progress_bar=False, start_timeout=120,
             on_notebook_start=watch.notebook_started, on_cell_start=watch.cell_started, timeout_func=watch.time_left,
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except Exception as error:
         record |= watch.explain(error)
@@ -98,7 +104,7 @@ class _Watch:
 
     def __init__(self, worker, job_id, began, cell_seconds, job_seconds):
         self.notebook, self.lines = None, []
-        self._worker, self._id, self._index = worker, job_id, 0
+        self._worker, self._id, self._cell, self._source = worker, job_id, 0, ""
         self._cell_seconds = cell_seconds or math.inf
         self._job_seconds, self._deadline = job_seconds, began + (job_seconds or math.inf)
         self._told = -math.inf
@@ -112,10 +118,10 @@ class _Watch:
         self.notebook = notebook
 
     def cell_started(self, cell, cell_index):
-        self._index = cell_index
-        if cell["cell_type"] != "code":
+        if cell["cell_type"] != "code" or not cell["source"].strip():
             return
-        line = self.log(f"코드 셀 {self.cell}: {cell['source'].strip().partition(chr(10))[0][:80]}")
+        self._cell, self._source = self._cell + 1, cell["source"]  # 노트북에 보이는 [번호]와 같아요
+        line = self.log(f"코드 셀 [{self._cell}] {self._source.strip().splitlines()[0][:80]}")
         if time.monotonic() - self._told > 0.2:
             self._told = time.monotonic()
             part = (cell_index + 1, len(self.notebook.cells))
@@ -125,30 +131,24 @@ class _Watch:
         left = min(self._cell_seconds, self._deadline - time.monotonic())
         return None if left == math.inf else max(1, math.ceil(left))
 
-    @property
-    def cell(self):
-        """지금 셀의 번호: 노트북에 보이는 [n]과 같아요."""
-        cells = self.notebook.cells[: self._index + 1] if self.notebook else []
-        return sum(cell["cell_type"] == "code" and bool(cell["source"].strip()) for cell in cells)
-
     def explain(self, error):
         """예외를 기록의 status와 error로. 끊김은 다시 해 볼 만한 것, 실패는 레슨 탓이에요."""
-        kind, status, cell = type(error).__name__, FAILED, self.cell
-        source = self.notebook.cells[self._index]["source"] if self.notebook else ""
+        kind, status = type(error).__name__, FAILED
         if hasattr(error, "ename"):
             self.lines += ANSI.sub("", "\n".join(error.traceback)).splitlines()
-            message, source = ANSI.sub("", f"{error.ename}: {error.evalue}").removeprefix("CourseError: "), error.source
+            message = ANSI.sub("", f"{error.ename}: {error.evalue}").removeprefix("CourseError: ")
         elif kind == "CellTimeoutError":
             whole = time.monotonic() >= self._deadline - 1
             limit = f"일 하나의 제한 시간 {self._job_seconds}초" if whole else f"셀의 제한 시간 {self._cell_seconds}초"
             message = f"{limit}를 넘겼어요. --timeout이나 --job-timeout을 늘려 보세요."
-        elif kind == "DeadKernelError":
+        elif kind == "DeadKernelError" or "Kernel died" in str(error):
             status = DIED
             message = "커널이 죽었어요. 메모리가 모자랐을 수 있어요. 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
         else:
             status, message = DIED, f"노트북을 실행하지 못했어요({kind}: {ANSI.sub('', str(error))[:500]})."
         self.log(message)
-        return {"status": status, "error": {"message": _no_home(message), "cell": cell, "source": source[:2000]}}
+        error = {"message": _no_home(message)[:2000], "cell": self._cell or None, "source": self._source[:2000]}
+        return {"status": status, "error": error}
 
 
 def _prepare_environment(threads, gpu):
