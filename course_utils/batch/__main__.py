@@ -101,9 +101,10 @@ def _do(plan, spec, folder, options, again, dry):
             run.execute(plan, todo, folder, how, seconds)
     states = Counter(state for _, state in _states(folder, jobs))
     path = report.write(folder)
-    print(f"\n{_counts(states)}\n보고서: {path}")
+    print(f"\n{_counts(states)}")
     if states[OK] < len(jobs):
         print(f"실패한 일을 다시 하려면: python -m course_utils.batch retry {folder.path}")
+    print(f"보고서: {path}")
     return int(states[OK] < len(jobs))
 
 

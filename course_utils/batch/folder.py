@@ -87,7 +87,9 @@ class Folder:
 
     def append(self, name, line):
         """진행 기록 한 줄을 덧붙여요. 못 써도 실행을 멈추지 않아요."""
-        if not self.remote:
+        if self.remote:
+            self.write(name, line + "\n")
+        else:
             with contextlib.suppress(OSError), Path(self.path, name).open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 
@@ -116,9 +118,12 @@ class Folder:
         return [record for record in found if record and record["status"] == OK]
 
     def save(self, record, notebook, log):
-        """일 하나의 결과를 남겨요. 기록은 맨 나중이에요."""
+        """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""
         name = f"{JOBS}/{record['id']}"
-        self.write(f"{name}.log", log)
+        if log is None:
+            self.append(f"{name}.log", record["error"]["message"])
+        else:
+            self.write(f"{name}.log", log)
         if notebook:
             self.write(f"{name}.ipynb", notebook)
         self.write(f"{name}.json", json.dumps(record, ensure_ascii=False, indent=1))

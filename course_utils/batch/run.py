@@ -3,12 +3,12 @@
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import queue
 import subprocess
 import time
 from collections import Counter, deque
-from datetime import datetime
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -44,65 +44,75 @@ def execute(plan, todo, folder, options, seconds):
         folder: 잠근 `Folder`.
         options: `Options`.
         seconds: {일의 id: 걸릴 초나 None}.
-    Returns:
-        {상태: 수}.
     Raises:
         CourseError: 쓸 수 있는 워커가 없거나, 버전이 다르거나, 스케줄러와 끊겼거나, 폴더에 쓸 수 없을 때.
     """
     with _cluster(options, len(todo)) as (client, resources, gpus), _Display(len(todo), seconds) as display:
-        client.subscribe_topic(worker.TOPIC, lambda event: _told(event[1], folder, display))
-        return _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
+        _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
 
 
 class _Batch:
     def __init__(self, client, resources, gpus, folder, options, display):
         self._client, self._resources, self._gpus = client, resources, gpus
         self._folder, self._options, self._display = folder, options, display
-        self._ended, self._failures, self._peers, self._looked = queue.SimpleQueue(), Counter(), {}, 0
+        self._ended, self._failures, self._active = queue.SimpleQueue(), Counter(), set()
+        self._peers, self._looked, self._seen = Counter(), -math.inf, time.monotonic()
+        client.subscribe_topic(worker.TOPIC, self._told)
 
     def run(self, plan, todo):
-        waiting, running, counts = deque(todo), {}, Counter()
+        waiting, running = deque(todo), {}
         while waiting or running:
-            room = self._room(bool(running))
+            room = self._room()
             while waiting and len(running) < room:
                 job = waiting.popleft()
                 future = self._submit(job, plan.lessons[job.lesson].notebook)
                 running[future.key] = (job, future, time.monotonic())
+                self._active.add(job.id)
             self._display.refresh(waiting, [(job, began) for job, _, began in running.values()], room)
-            with contextlib.suppress(queue.Empty):
-                job, future, began = running.pop(self._ended.get(timeout=0.5).key)
-                record, notebook, log = self._result(job, future, began)
-                del future  # 결과를 붙들지 않아야 메모리가 늘지 않아요
-                self._failures[job.id] += record["status"] == DIED
-                if record["status"] == DIED and self._failures[job.id] <= self._options.retries:
-                    self._display.note(f"{job.id}: {record['error']['message']} 다시 해요.")
-                    waiting.appendleft(job)
-                    continue
-                record["attempts"] = self._failures[job.id] + (record["status"] != DIED)
-                self._folder.save(record, notebook, log)
-                counts[record["status"]] += 1
-                self._display.finished(record)
-        return counts
+            try:
+                key = self._ended.get(timeout=0.5).key
+            except queue.Empty:
+                continue
+            job, future, began = running.pop(key)
+            self._active.discard(job.id)
+            record, notebook, log = self._result(job, future, began)
+            del future  # 결과를 붙들지 않아야 메모리가 늘지 않아요
+            self._failures[job.id] += record["status"] == DIED
+            if record["status"] == DIED and self._failures[job.id] <= self._options.retries:
+                self._display.note(f"{job.id}: {record['error']['message']} 다시 해요.")
+                waiting.appendleft(job)
+                continue
+            record["attempts"] = self._failures[job.id] + (record["status"] != DIED)
+            self._folder.save(record, notebook, log)
+            self._display.finished(record)
 
-    def _room(self, busy):
+    def _told(self, event):
+        """워커가 셀을 시작했다는 소식(Dask의 스레드에서 불려요)."""
+        _, told = event
+        if told["id"] in self._active:
+            self._display.part(told["id"], told["part"])
+            if not self._folder.remote:
+                self._folder.append(f"{JOBS}/{told['id']}.log", told["line"])
+
+    def _room(self):
         """동시에 줄 수 있는 일의 수 = 자원을 갖춘 워커의 수. 워커가 오래 하나도 없으면 `CourseError`."""
+        now = time.monotonic()
+        if now - self._looked > 2 and self._client.status == "running":
+            with contextlib.suppress(OSError):  # 막 끊겼다면 아래에서 알려요
+                workers = _capable(self._client, self._resources)
+                self._peers, self._looked = Counter(urlsplit(address).hostname for address in workers), now
+                self._seen = now if workers else self._seen
         if self._client.status != "running":
             raise CourseError(
                 f"스케줄러 {self._options.scheduler or ''}와 연결이 끊겼어요. 끝난 일은 남아 있어요. "
                 "스케줄러를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
             )
-        now = time.monotonic()
-        if now - self._looked > 2:
-            workers = _capable(self._client, self._resources)
-            if workers or not self._looked:
-                self._seen = now
-            self._peers, self._looked = Counter(urlsplit(address).hostname for address in workers), now
         if now - self._seen > NO_WORKER_SECONDS:
             raise CourseError(
                 f"{NO_WORKER_SECONDS}초 동안 쓸 수 있는 워커가 없어요. 끝난 일은 남아 있어요. "
                 "워커를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
             )
-        return sum(self._peers.values())
+        return self._peers.total()
 
     def _submit(self, job, notebook):
         options = self._options
@@ -134,7 +144,7 @@ class _Batch:
             "figure": None,
             "error": {"message": message, "cell": None, "source": ""},
         }
-        return record, None, f"{datetime.now():%H:%M:%S} {message}\n"
+        return record, None, None
 
 
 class _Display:
@@ -143,7 +153,7 @@ class _Display:
     def __init__(self, total, seconds):
         self._seconds, self._spent, self._parts, self._rows = dict(seconds), Counter(), {}, {}
         self._failed, self._done, self._total = 0, 0, total
-        console = Console(stderr=False)
+        console = Console()
         self._live = console.is_terminal
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
@@ -203,16 +213,11 @@ def duration(seconds):
     return f"{minutes}분" if minutes < 90 else f"{minutes // 60}시간 {minutes % 60}분"
 
 
-def _told(event, folder, display):
-    display.part(event["id"], event["part"])
-    folder.append(f"{JOBS}/{event['id']}.log", event["line"])
-
-
 @contextlib.contextmanager
 def _cluster(options, count):
     """(클라이언트, 일 하나에 필요한 자원, 이 컴퓨터의 GPU들). 할 수 없는 묶음은 일을 보내기 전에 거절해요."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     resources, gpus = options.resources, []
     dask.config.set({"distributed.scheduler.allowed-failures": 0})  # 몇 번 다시 할지는 우리가 세요
@@ -237,15 +242,32 @@ def _cluster(options, count):
             offered = {"GPU": 1} if gpus else {}
             resources = resources or offered
             _check_resources(resources, [offered])
-            cluster = LocalCluster(
-                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, resources=offered,
-                silence_logs=logging.CRITICAL,
-            )  # fmt: skip
-            client = stack.enter_context(Client(stack.enter_context(cluster)))
-            client.register_worker_callbacks(worker.ignore_ctrl_c)
+            client = stack.enter_context(_local(jobs, offered, options.retries))
         if options.scheduler:
             _check_workers(client, resources, options.scheduler)
         yield client, resources, gpus
+
+
+@contextlib.contextmanager
+def _local(jobs, resources, retries):
+    """이 컴퓨터의 LocalCluster. 켜지는 동안 워커가 죽으면 다시 켜 봐요."""
+    from distributed import Client, LocalCluster
+
+    for left in reversed(range(retries + 1)):
+        try:
+            cluster = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, resources=resources,
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+            break
+        except RuntimeError as error:
+            if not left:
+                raise CourseError(
+                    f"워커를 켜지 못했어요({error}). 메모리가 모자라면 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
+                ) from error
+    with cluster, Client(cluster) as client:
+        client.register_worker_callbacks(worker.ignore_ctrl_c)
+        yield client
 
 
 def _check_workers(client, resources, scheduler):
@@ -261,14 +283,12 @@ def _check_workers(client, resources, scheduler):
     _check_resources(resources, [found["resources"] for found in workers.values()])
     try:
         client.get_versions(check=True, packages=["papermill", "nbclient", "ipykernel"])
-        client.run(worker.check, fingerprint())
-    except CourseError:
-        raise
+        different = client.run(worker.differences, fingerprint())
     except Exception as error:  # 워커에 course_utils가 없거나 Dask의 버전이 달라요
-        raise CourseError(
-            f"워커를 쓸 수 없어요({type(error).__name__}: {error}). "
-            "모든 컴퓨터에 같은 저장소와 같은 requirements.txt를 준비해 주세요."
-        ) from error
+        raise CourseError(f"워커를 쓸 수 없어요({type(error).__name__}: {error}). {worker.SAME_EVERYWHERE}") from error
+    for address, what in different.items():
+        if what:
+            raise CourseError(f"워커 {address}의 {what}이(가) 달라요. {worker.SAME_EVERYWHERE}")
 
 
 def _check_resources(wanted, offered):

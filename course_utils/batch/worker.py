@@ -25,22 +25,16 @@ from course_utils.runtime import METRICS_MIME
 TOPIC = "course-batch"
 FIGURE_TAG, FIGURE_LIMIT = "report-figure", "일부러 망가뜨리기"
 FIGURE_WIDTH = 800
+SAME_EVERYWHERE = "모든 컴퓨터에 같은 저장소와 같은 requirements.txt를 준비해 주세요."
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def check(expected):
-    """이 워커가 묶음을 시작한 컴퓨터와 같은 도우미·데이터·버전을 쓰는지. 다르면 `CourseError`."""
+def differences(expected):
+    """이 워커의 도우미·데이터·버전 가운데 묶음을 시작한 컴퓨터와 다른 것(글). 같으면 빈 글."""
     here = fingerprint()
-    different = [f"{name}({here[name]} ≠ {value})" for name, value in expected.items() if here[name] != value]
-    if different:
-        from distributed import get_worker
-
-        raise CourseError(
-            f"워커 {get_worker().address}의 {', '.join(different)}이(가) 달라요. "
-            "모든 컴퓨터에 같은 저장소와 같은 requirements.txt를 준비해 주세요."
-        )
+    return ", ".join(f"{name}({here[name]} ≠ {value})" for name, value in expected.items() if here[name] != value)
 
 
 def ignore_ctrl_c():
@@ -68,9 +62,10 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
     from dask.system import CPU_COUNT
     from distributed import get_worker
 
-    check(expected)
     worker = get_worker()
-    threads = max(1, CPU_COUNT // peers[urlsplit(worker.address).hostname])
+    if different := differences(expected):
+        raise CourseError(f"워커 {worker.address}의 {different}이(가) 달라요. {SAME_EVERYWHERE}")
+    threads = max(1, CPU_COUNT // peers.get(urlsplit(worker.address).hostname, 1))
     _prepare_environment(threads, gpus[int(worker.name)] if gpus else None)
     began, started = time.monotonic(), datetime.now(UTC)
     watch = _Watch(worker, job["id"], began, cell_seconds, job_seconds)
