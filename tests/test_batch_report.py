@@ -51,7 +51,10 @@ def out(tmp_path_factory):
     folder = Folder(base / "가을학기 <b>")
     with folder.lock():
         jobs = [dataclasses.asdict(job) for job in built.jobs]
-        folder.write("plan.json", json.dumps({"spec": spec, "jobs": jobs}))
+        folder.write(
+            "plan.json",
+            json.dumps({"spec": spec, "titles": {"05_vae": "05. VAE", "06_gan": "06. <b>GAN"}, "jobs": jobs}),
+        )
         for number, job in enumerate(jobs[:-1]):
             note, seed = job["parameters"].get("note"), job["parameters"]["seed"]
             metrics = {"nats": 100.0 + job["parameters"]["latent_dim"] + seed, "$a_1$ <i>": float(seed), "fid": None}
@@ -143,7 +146,7 @@ def test_failures_come_first_with_the_cell_and_the_reason(open_page):
     first = page.locator("main > section").first
     assert "끝내지 못한 일 4개" in first.inner_text()
     failure = first.locator("article").first.inner_text()
-    assert "06_gan" in failure and "코드 셀 [17]" in failure and NASTY in failure and "~/비밀/x.npz" in failure
+    assert "06. <b>GAN" in failure and "코드 셀 [17]" in failure and NASTY in failure and "~/비밀/x.npz" in failure
     assert "같은 까닭으로 3개" in failure
     assert column(page, "lesson-2", "상태") == ["실패"] * 3 + ["끊김"] + ["남음"] + ["완료"] * 4
 

@@ -93,7 +93,8 @@ def _do(plan, spec, folder, options, again, dry):
         options.jobs, options.timeout, options.job_timeout, options.retries, options.scheduler, dict(options.resource)
     )
     with folder.lock():
-        folder.write(PLAN, json.dumps({"spec": spec, "jobs": jobs}, ensure_ascii=False, indent=1))
+        titles = {lesson.name: lesson.title for lesson in plan.lessons.values()}
+        folder.write(PLAN, json.dumps({"spec": spec, "titles": titles, "jobs": jobs}, ensure_ascii=False, indent=1))
         states = dict(_states(folder, jobs))
         todo = [job for job in plan.jobs if states[job.id] in (LEFT, *again)]
         print(f"일 {len(jobs)}개 · 이미 끝난 일 {len(jobs) - len(todo)}개 · 할 일 {len(todo)}개", flush=True)

@@ -32,6 +32,7 @@ class Lesson:
     """노트북 하나에서 읽은 것. notebook은 출력을 뺀 nbformat 사전이에요."""
 
     name: str
+    title: str
     notebook: dict
     defaults: dict  # 매개변수 → 기본값
     table: dict  # 프로파일의 표에 있는 이름 → 세 값
@@ -229,7 +230,9 @@ def read_lesson(path):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "start":
                 given = {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
                 minutes = given["minutes"] if _is_row(given.get("minutes")) else minutes
-    return Lesson(Path(path).stem, notebook, defaults, table, rules, minutes)
+    texts = (cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    title = next((text.splitlines()[0][2:] for text in texts if text.startswith("# ")), Path(path).stem)
+    return Lesson(Path(path).stem, title, notebook, defaults, table, rules, minutes)
 
 
 class _Loader(yaml.SafeLoader):
@@ -253,7 +256,7 @@ def _expand(patterns):
     paths = [path for pattern in map(str, patterns) for path in sorted(glob.glob(pattern)) or [pattern]]
     for path in map(Path, paths):
         if not path.is_file() or path.suffix != ".ipynb":
-            raise CourseError(f"노트북이 아니에요: {path}. notebooks/*.ipynb처럼 있는 노트북을 적어 주세요.")
+            raise CourseError(f"노트북이 아니에요: {path}(지금 폴더를 기준으로 찾았어요). notebooks/*.ipynb처럼 있는 노트북을 적어 주세요.")
     names = Counter(Path(path).stem for path in {Path(path).resolve() for path in paths})
     twice = [name for name, count in names.items() if count > 1]
     if twice:

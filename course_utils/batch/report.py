@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from course_utils import plots
 from course_utils.batch.folder import DIED, FAILED, JOBS, LEFT, OK
 from course_utils.runtime import format_metric
 
@@ -25,7 +26,8 @@ def write(folder):
     """
     import jinja2
 
-    rows = [_row(job, record) for job, record in folder.records(folder.plan()["jobs"])]
+    plan = folder.plan()
+    rows = [_row(job, record) for job, record in folder.records(plan["jobs"])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True, finalize=hide_homes, trim_blocks=True, lstrip_blocks=True,
@@ -40,6 +42,7 @@ def write(folder):
         counts={state: sum(row["status"] == state for row in rows) for state in (OK, FAILED, DIED, LEFT)},
         seconds=sum(row["seconds"] or 0 for row in rows),
         failures=list(failures.values()),
+        titles=plan["titles"],
         lessons=[_lesson(name, [row for row in rows if row["lesson"] == name]) for name in names],
     )
     folder.write("results.csv", _csv(rows))
@@ -102,12 +105,15 @@ def _lesson(name, rows):
 
 def _charts(rows, axes, metrics):
     """지표 × 매개변수의 작은 그림들: (설명, data: 주소). 시드는 점의 흩어짐과 띠로 보여요."""
-    if len(rows) < 2:
-        return []
     charts = []
     for metric in metrics:
         points = [row for row in rows if isinstance(row["metrics"].get(metric), int | float)]
-        for axis in axes or [None] if len(points) > 1 else ():
+        values = [row["metrics"][metric] for row in points]
+        if len(set(values)) < 2:  # 늘 같은 값은 표로 충분해요
+            continue
+        if not axes:
+            charts.append((f"{metric}: 시드마다", _strip(metric, values)))
+        for axis in axes:
             others = [name for name in axes if name != axis]
             series = {}
             for row in points:
@@ -115,45 +121,63 @@ def _charts(rows, axes, metrics):
                 series.setdefault(key, []).append((row["parameters"].get(axis), row["metrics"][metric]))
             if len(series) > len(LINES):
                 series = {"": [point for group in series.values() for point in group]}
-            about = f"{metric}: {axis}에 따라" if axis else f"{metric}: 시드마다"
-            charts.append((about, _chart(metric, axis, series)))
+            charts.append((f"{metric}: {axis}에 따라", _chart(metric, axis, series)))
     return charts
 
 
 def _chart(metric, axis, series):
-    """SVG 한 장. 가로축이 수면 수의 자리에, 아니면 차례대로 놓아요."""
-    from matplotlib.figure import Figure
-
-    from course_utils import plots
-
-    plots.use_course_style()
-    figure = Figure(figsize=(3.2, 2.4), layout="constrained")
-    axes = figure.subplots()
+    """지표 × 매개변수의 SVG. 가로축이 수면 수의 자리에, 아니면 차례대로 놓아요."""
+    figure, axes = _figure(metric, height=2.4)
     every = list(dict.fromkeys(x for points in series.values() for x, _ in points))
     numeric = all(type(x) in (int, float) for x in every)
     places = {x: x if numeric else i for i, x in enumerate(every)}
     for color, (label, points) in zip(LINES, series.items(), strict=False):
         spots = sorted({places[x] for x, _ in points})
         groups = [[y for x, y in points if places[x] == spot] for spot in spots]
-        color = plots.COLORS[color]
-        axes.plot([places[x] for x, _ in points], [y for _, y in points], "o", color=color, alpha=0.45, markersize=4)
-        axes.plot(spots, [sum(ys) / len(ys) for ys in groups], "_-"[len(spots) > 1 :], color=color, label=label,
-                  markersize=24)  # fmt: skip
-        axes.fill_between(spots, [min(ys) for ys in groups], [max(ys) for ys in groups], color=color, alpha=0.15, lw=0)
+        style = {"color": plots.COLORS[color]}
+        axes.plot([places[x] for x, _ in points], [y for _, y in points], "o", alpha=0.45, markersize=4, **style)
+        axes.plot(spots, [sum(ys) / len(ys) for ys in groups], label=label, **style)
+        axes.fill_between(spots, [min(ys) for ys in groups], [max(ys) for ys in groups], alpha=0.15, lw=0, **style)
     if numeric and min(every) > 0 and max(every) / min(every) >= 50:
         axes.set_xscale("log")
     if numeric and len(every) <= 6:
-        axes.set_xticks(every, [format_metric(x) for x in every], minor=False)
+        axes.set_xticks(every, [format_metric(x) for x in every])
         axes.minorticks_off()
     if not numeric:
-        axes.set_xticks(range(len(every)), [_text(x)[:14] for x in every] if axis else [""], parse_math=False)
+        axes.set_xticks(range(len(every)), [_text(x)[:14] for x in every], parse_math=False)
         axes.set_xlim(-0.5, len(every) - 0.5)
-    axes.set_title(metric, fontsize=10, parse_math=False)
-    axes.set_xlabel(axis or "시드를 바꾼 실행들", fontsize=9, parse_math=False)
-    axes.tick_params(labelsize=8)
+    axes.set_xlabel(axis, fontsize=9, parse_math=False)
     if len(series) > 1:
         for text in axes.legend(fontsize=7).get_texts():
             text.set_parse_math(False)
+    return _svg(figure)
+
+
+def _strip(metric, values):
+    """시드만 다른 실행들의 지표: 점, 최소–최대의 띠, 평균."""
+    figure, axes = _figure(metric, height=1.1)
+    color = plots.COLORS[LINES[0]]
+    axes.axvspan(min(values), max(values), color=color, alpha=0.15, lw=0)
+    axes.axvline(sum(values) / len(values), color=color)
+    axes.plot(values, [0] * len(values), "o", color=color, alpha=0.6, markersize=5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    return _svg(figure)
+
+
+def _figure(metric, height):
+    from matplotlib.figure import Figure
+
+    plots.use_course_style()
+    figure = Figure(figsize=(3.2, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(metric, fontsize=10, parse_math=False)
+    axes.tick_params(labelsize=8)
+    axes.locator_params(axis="x", nbins=6)
+    return figure, axes
+
+
+def _svg(figure):
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()

@@ -156,7 +156,7 @@ class _Display:
         console = Console()
         self._live = console.is_terminal
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+            TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
             console=console, disable=not self._live, transient=True,
         )  # fmt: skip
         self._all = self._progress.add_task("묶음", total=total, note="")

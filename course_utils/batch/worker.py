@@ -102,7 +102,6 @@ class _Watch:
         self._worker, self._id, self._cell, self._source = worker, job_id, 0, ""
         self._cell_seconds = cell_seconds or math.inf
         self._job_seconds, self._deadline = job_seconds, began + (job_seconds or math.inf)
-        self._told = -math.inf
 
     def log(self, text):
         line = f"{datetime.now():%H:%M:%S} {text}"
@@ -117,10 +116,8 @@ class _Watch:
             return
         self._cell, self._source = self._cell + 1, cell["source"]  # 노트북에 보이는 [번호]와 같아요
         line = self.log(f"코드 셀 [{self._cell}] {self._source.strip().splitlines()[0][:80]}")
-        if time.monotonic() - self._told > 0.2:
-            self._told = time.monotonic()
-            part = (cell_index + 1, len(self.notebook.cells))
-            self._worker.log_event(TOPIC, {"id": self._id, "part": part, "line": line})
+        part = (cell_index + 1, len(self.notebook.cells))
+        self._worker.log_event(TOPIC, {"id": self._id, "part": part, "line": line})
 
     def time_left(self, cell):
         left = min(self._cell_seconds, self._deadline - time.monotonic())
