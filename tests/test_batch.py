@@ -162,6 +162,13 @@ def test_more_jobs_than_gpus_are_refused(tmp_path, small):
     assert code == 2 and "GPU가 2개" in said
 
 
+def test_each_gpu_gets_one_job(tmp_path):
+    tell = "import os, time\ntime.sleep(1)\ngpu = int(os.environ['CUDA_VISIBLE_DEVICES'])"
+    path = lesson(tmp_path / "lessons", "01_a", tell, metrics="gpu=gpu")
+    code, said = batch("run", path, "--seeds", "0..1", "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="4,7")
+    assert code == 0 and {record["metrics"]["gpu"] for record in records(tmp_path / "out").values()} == {4, 7}, said
+
+
 def test_folders_that_cannot_be_used_are_named(tmp_path, small):
     (tmp_path / "file").touch()
     code, said = batch("run", small, "--out", tmp_path / "file" / "below")
