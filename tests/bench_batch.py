@@ -5,6 +5,7 @@
 papermill 반복, 묶음(동시에 1개, 2개)의 일 하나당 초와, 묶음을 시작한 프로세스의 가장 큰 메모리를 적어요.
 """
 
+import resource
 import sys
 import tempfile
 import time
@@ -16,16 +17,19 @@ from batch_tools import begin, lesson
 
 
 def bare(path, folder, count):
-    """papermill만으로 차례로. 일 하나당 초."""
-    began = time.monotonic()
+    """papermill만으로 차례로. 일 하나당 (초, CPU 초)."""
+    began, used = time.monotonic(), spent()
     for seed in range(count):
-        papermill.execute_notebook(path, folder / f"{seed}.ipynb", parameters={"seed": seed}, progress_bar=False)
-    return (time.monotonic() - began) / count
+        papermill.execute_notebook(
+            path, folder / f"{seed}.ipynb", parameters={"seed": seed}, progress_bar=False,
+            extra_arguments=["--log-level=CRITICAL"],
+        )  # fmt: skip
+    return (time.monotonic() - began) / count, (spent() - used) / count
 
 
 def batched(path, folder, count, jobs):
-    """묶음으로. (일 하나당 초, 시작한 프로세스의 가장 큰 메모리 MB)."""
-    began, peak = time.monotonic(), 0
+    """묶음으로. 일 하나당 (초, CPU 초)와, 시작한 프로세스의 가장 큰 메모리(MB)."""
+    began, used, peak = time.monotonic(), spent(), 0
     process = begin("run", path, "--seeds", f"0..{count - 1}", "--jobs", jobs, "--out", folder / f"{jobs}-{count}")
     client = psutil.Process(process.pid)
     while process.poll() is None:
@@ -36,7 +40,12 @@ def batched(path, folder, count, jobs):
         time.sleep(0.2)
     said, _ = process.communicate()
     assert process.returncode == 0, said
-    return (time.monotonic() - began) / count, peak / 2**20
+    return (time.monotonic() - began) / count, (spent() - used) / count, peak / 2**20
+
+
+def spent():
+    """이 프로세스와 끝난 자식들이 쓴 CPU 초. 다른 프로그램이 바빠도 흔들리지 않아요."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def main():
@@ -44,13 +53,13 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = lesson(folder / "lessons", "01_a")
-        alone = bare(path, folder, count)
-        print(f"papermill 반복 {count}개: 일 하나에 {alone:.2f}초", flush=True)
+        alone, cpu = bare(path, folder, count)
+        print(f"papermill 반복 {count}개: 일 하나에 {alone:.2f}초(CPU {cpu:.2f}초)", flush=True)
         for number, jobs in ((20, 1), (count, 1), (count, 2)):
-            seconds, peak = batched(path, folder, number, jobs)
+            seconds, used, peak = batched(path, folder, number, jobs)
             print(
-                f"묶음 {number}개, 동시에 {jobs}개: 일 하나에 {seconds:.2f}초({seconds - alone:+.2f}초, "
-                f"{alone / seconds:.2f}배 빠르기), 메모리 {peak:.0f} MB",
+                f"묶음 {number}개, 동시에 {jobs}개: 일 하나에 {seconds:.2f}초(CPU {used:.2f}초), "
+                f"papermill보다 {seconds - alone:+.2f}초(CPU {used - cpu:+.2f}초), 메모리 {peak:.0f} MB",
                 flush=True,
             )
 

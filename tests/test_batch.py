@@ -14,6 +14,8 @@ from course_utils.batch import plan
 from course_utils.batch.folder import Folder
 from course_utils.errors import CourseError
 
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="  # 점 하나
+
 
 def build(*paths, **spec):
     return plan.build(plan.settled({"lessons": list(paths), "profile": "smoke"} | spec))
@@ -227,7 +229,7 @@ def test_the_lessons_own_rules_hold_and_tensorflow_stays_asleep():
 def mixed(tmp_path_factory):
     """한 묶음에 잘되는 레슨과 여러 가지로 실패하는 레슨을 섞어 진짜 LocalCluster에서 실행한 결과."""
     folder = tmp_path_factory.mktemp("mixed")
-    picture = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+    picture = f"from IPython.display import Image\nimport base64\nImage(base64.b64decode({DOT!r}))"
     probe = (
         "import os\nseen = {k: os.environ.get(k) for k in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'COURSE_STATIC',"
         " 'MPLBACKEND')}\nprint(seen)"
@@ -244,7 +246,7 @@ def mixed(tmp_path_factory):
         lesson(folder / "lessons", "05_dies", "import os\nos._exit(9)"),
     ]
     out = folder / "결과"
-    arguments = ["run", *paths, "--seeds", "0..1", "--jobs", 2, "--timeout", 3, "--retries", 1, "--out", out]
+    arguments = ["run", *paths, "--seeds", "0..1", "--jobs", 2, "--timeout", 6, "--retries", 1, "--out", out]
     code, said = batch(*arguments, MPLBACKEND="agg", SECRET_OF_MINE="비밀번호")
     return out, code, said, arguments
 
@@ -255,7 +257,7 @@ def test_failures_are_records_and_the_rest_goes_on(mixed):
     assert code == 1 and "완료 2개 · 실패 6개 · 끊김 2개" in said and "report.html" in said and "Traceback" not in said
     assert found["01_good__seed=1"]["metrics"] == {"answer": 10} and found["01_good__seed=1"]["status"] == "완료"
     for name, status, words in (
-        ("02_wrong", "실패", "값 3은 안 돼요"), ("03_exit", "실패", "sys.exit"), ("04_slow", "실패", "제한 시간 3초"),
+        ("02_wrong", "실패", "값 3은 안 돼요"), ("03_exit", "실패", "sys.exit"), ("04_slow", "실패", "셀의 제한 시간 6초"),
         ("05_dies", "끊김", "커널이 죽었어요"),
     ):  # fmt: skip
         record = found[f"{name}__seed=0"]
@@ -299,10 +301,17 @@ def test_rerun_does_only_what_died_and_retry_the_failed(mixed):
     code, said = batch(*arguments)
     assert code == 1 and "이미 끝난 일 8개 · 할 일 2개" in said
     assert {path: path.read_bytes() for path in before} == before
-    code, said = batch("retry", out, "--timeout", 3, "--retries", 0, "--jobs", 2)
+    code, said = batch("retry", out, "--timeout", 6, "--retries", 0, "--jobs", 2)
     assert code == 1 and "이미 끝난 일 2개 · 할 일 8개" in said
     code, said = batch(*arguments, "--dry-run")
     assert code == 0 and "완료" in said and "할 일 2개" in said
+
+
+def test_a_job_has_its_own_time_limit(tmp_path):
+    path = lesson(tmp_path / "lessons", "01_long", *["import time\ntime.sleep(2)"] * 4)
+    code, _ = batch("run", path, "--job-timeout", 4, "--timeout", 60, "--out", tmp_path / "out")
+    (record,) = records(tmp_path / "out").values()
+    assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"] and record["attempts"] == 1
 
 
 def test_one_folder_belongs_to_one_batch(tmp_path, small):

@@ -113,9 +113,11 @@ class Folder:
             yield job, record if whole else None
 
     def finished(self):
-        """이 폴더에서 끝난 적이 있는 모든 일의 기록(지금 계획에 없는 것도)."""
-        found = (self._record(name[:-5]) for name in sorted(self._names(JOBS)) if name.endswith(".json"))
-        return [record for record in found if record and record["status"] == OK]
+        """이 폴더에서 끝난 적이 있는 모든 일(지금 계획에 없는 것도)의 lesson, parameters, seconds."""
+        for name in sorted(self._names(JOBS)):
+            record = self._record(name[:-5]) if name.endswith(".json") else None
+            if record and record["status"] == OK:
+                yield {key: record[key] for key in ("lesson", "parameters", "seconds")}
 
     def save(self, record, notebook, log):
         """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""

@@ -256,7 +256,9 @@ def _expand(patterns):
     paths = [path for pattern in map(str, patterns) for path in sorted(glob.glob(pattern)) or [pattern]]
     for path in map(Path, paths):
         if not path.is_file() or path.suffix != ".ipynb":
-            raise CourseError(f"노트북이 아니에요: {path}(지금 폴더를 기준으로 찾았어요). notebooks/*.ipynb처럼 있는 노트북을 적어 주세요.")
+            raise CourseError(
+                f"노트북이 아니에요: {path}(지금 폴더를 기준으로 찾았어요). notebooks/*.ipynb처럼 있는 노트북을 적어 주세요."
+            )
     names = Counter(Path(path).stem for path in {Path(path).resolve() for path in paths})
     twice = [name for name, count in names.items() if count > 1]
     if twice:

@@ -48,7 +48,11 @@ def execute(plan, todo, folder, options, seconds):
         CourseError: 쓸 수 있는 워커가 없거나, 버전이 다르거나, 스케줄러와 끊겼거나, 폴더에 쓸 수 없을 때.
     """
     with _cluster(options, len(todo)) as (client, resources, gpus), _Display(len(todo), seconds) as display:
-        _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
+        try:
+            _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
+        except KeyboardInterrupt:
+            display.note("멈추는 중이에요…")  # 커널까지 닫는 데 몇 초 걸려요
+            raise
 
 
 class _Batch:
@@ -151,13 +155,12 @@ class _Display:
     """화면: 끝난 수, 실패한 수, 남은 시간, 그리고 지금 도는 일과 셀. 화면이 없으면 끝난 일만 한 줄씩 적어요."""
 
     def __init__(self, total, seconds):
-        self._seconds, self._spent, self._parts, self._rows = dict(seconds), Counter(), {}, {}
+        self._seconds, self._parts, self._rows = dict(seconds), {}, {}
         self._failed, self._done, self._total = 0, 0, total
         console = Console()
-        self._live = console.is_terminal
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-            console=console, disable=not self._live, transient=True,
+            console=console, disable=not console.is_terminal, transient=True,
         )  # fmt: skip
         self._all = self._progress.add_task("묶음", total=total, note="")
 

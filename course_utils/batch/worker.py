@@ -10,10 +10,10 @@ import math
 import os
 import re
 import signal
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
-from numbers import Real
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -163,8 +163,8 @@ def _metrics(notebook):
     found = {}
     for output in _outputs(notebook.cells):
         found |= output.get("data", {}).get(METRICS_MIME, {})
-    numeric = {str(name): v for name, v in found.items() if v is None or isinstance(v, Real)}
-    return {name: None if v is None or not math.isfinite(v) else v for name, v in numeric.items()}
+    numeric = {str(name): v for name, v in found.items() if v is None or type(v) in (int, float)}
+    return {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
 
 
 def _figure(notebook):
