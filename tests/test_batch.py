@@ -73,7 +73,7 @@ def test_duplicates_collapse(small):
         ("n_data", 1, "2 이상"), ("digit", 1, "1이(가) 아닌"), ("digit", 10, "9 이하"), ("rate", 0.0, "0 초과"),
         ("rate", float("nan"), "유한한"), ("rate", "1e-4", "유한한"), ("title", 3, "글"), ("fast", "no", "참거짓"),
         ("fast", None, "참거짓"), ("seed", -1, "2³²"), ("seed", True, "2³²"), ("profile", "fast", "smoke"),
-        ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"),
+        ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"), ("dataset", [1], "digits"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_before_anything_starts(small, name, value, words):
@@ -150,7 +150,7 @@ def test_overrides_of_absent_lessons_are_an_error(small):
         (["{small}", "--seeds", "4..0"], "0..4"), (["{small}", "--seeds", "0", "-p", "seed", "1"], "두 번"),
         (["{small}", "--resource", "GPU"], "GPU=1"), (["{small}", "--profile", "fast"], "smoke"),
         (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
-        ([], "lessons"),
+        ([], "lessons이(가) 빠졌어요"), (["{small}", "--no"], "모르는 말이 있어요: --no"), (["{small}", "--jobs"], "값이 필요해요"),
     ],
 )  # fmt: skip
 def test_wrong_commands_are_refused_in_korean(tmp_path, small, arguments, words):
@@ -195,7 +195,6 @@ def test_identity_follows_content_not_outputs(tmp_path, small):
     found = set()
     for content in (b"1", b"2"):
         data.write_bytes(content)
-        plan._dataset.cache_clear()
         found.add(build(small, parameters={"dataset": str(data)}).jobs[0].digest)
     assert len(found) == 2
 

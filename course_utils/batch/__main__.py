@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import sys
 from collections import Counter
 
@@ -12,9 +13,18 @@ from course_utils.batch import report, run
 from course_utils.batch.folder import DIED, FAILED, LEFT, OK, PLAN, Folder
 from course_utils.errors import CourseError
 
+KOREAN = {  # argparse의 말 → 우리말
+    r"the following arguments are required: (.*)": r"\1이(가) 빠졌어요",
+    r"unrecognized arguments: (.*)": r"모르는 말이 있어요: \1",
+    r"argument (\S+): expected .*": r"\1 다음에 값이 필요해요",
+    r"argument \S+: invalid choice: (\S+) .*": r"\1은(는) 없는 명령이에요",
+}
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
+        for pattern, korean in KOREAN.items():
+            message = re.sub(pattern, korean, message)
         raise CourseError(f"명령을 읽지 못했어요: {message}. 쓰는 법: {self.prog} --help")
 
 

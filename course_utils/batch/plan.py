@@ -76,6 +76,7 @@ def build(spec):
             f"overrides의 {', '.join(sorted(unknown))}은(는) 이 계획에 없는 레슨이에요. 있는 레슨: {', '.join(lessons)}."
         )
     jobs, skipped, total = {}, {}, 0
+    hashed = functools.cache(lambda path: _hash_files([Path(path)]))  # 내 데이터는 한 번만 읽어요
     for lesson in lessons.values():
         fixed, axes = _merged(spec, spec.get("overrides", {}).get(lesson.name, {}))
         missing = sorted((set(fixed) | set(axes)) - set(lesson.defaults))
@@ -97,7 +98,9 @@ def build(spec):
         content = _content(lesson.notebook)
         for values in itertools.product(*axes.values()):
             varied = dict(zip(axes, values, strict=True))
-            job = _job(lesson.name, content, fixed | varied, varied)
+            dataset = str((fixed | varied).get("dataset"))
+            whole = [content, fixed | varied, hashed(dataset) if dataset.endswith(".npz") else None, fingerprint()]
+            job = _job(lesson.name, whole, fixed | varied, varied)
             jobs.setdefault(job.id, job)
     if not jobs:
         raise CourseError("할 일이 없어요. 그 매개변수가 있는 레슨을 하나 이상 적어 주세요.")
@@ -301,20 +304,19 @@ def _checked(lesson, name, value):
     if type(like) is float and type(value) is int:
         value = float(value)
     if (like is not None and type(value) is not type(like)) or (isinstance(value, float) and not math.isfinite(value)):
-        kinds = {bool: "참거짓(true, false)", int: "정수", float: "유한한 수", str: "글"}
+        kinds = {bool: "참거짓(true, false)이어야", int: "정수여야", float: "유한한 수여야", str: "글이어야"}
         raise CourseError(
-            f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {kinds.get(type(like), '유한한 값')}여야 해요. 예: {name}={like}"
+            f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {kinds.get(type(like), '유한한 값이어야')} 해요. 예: {name}={like}"
         )
-    rules = [("0 초과", lambda v: v > 0)] if row and default is None else []
+    rules = [("0 초과인 값", lambda v: v > 0)] if row and default is None else []
     for text, holds in rules + lesson.rules.get(name, []):
         if not holds(value):
             raise CourseError(
-                f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {text}여야 해요. 노트북의 매개변수 셀을 보세요."
+                f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {text}이어야 해요. 노트북의 매개변수 셀을 보세요."
             )
     return value
 
 
-@functools.cache
 def _dataset(value):
     """데이터의 이름을 검사해요. auto는 묶음 전체가 같은 데이터를 쓰게 여기서 정해요(내려받지 않아요)."""
     value = data.resolve_name(value)
@@ -325,12 +327,9 @@ def _dataset(value):
     return value
 
 
-def _job(lesson, content, parameters, varied):
-    """파일 이름에 쓸 수 있는, 사람이 읽는 id를 붙여요."""
-    dataset = parameters.get("dataset")
-    files = _hash_files([Path(dataset)]) if str(dataset).endswith(".npz") else None
-    text = json.dumps([content, parameters, files, fingerprint()], ensure_ascii=False, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+def _job(lesson, whole, parameters, varied):
+    """결과를 정하는 모든 것(whole)의 해시와, 파일 이름에 쓸 수 있고 사람이 읽는 id를 붙여요."""
+    digest = hashlib.sha256(json.dumps(whole, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
     shown = "__".join([lesson, *(f"{name}={value}" for name, value in varied.items())])
     readable = re.sub(r"[^\w.=+-]+", "-", shown).encode()[:150].decode(errors="ignore")
     return Job(f"{readable}__{digest[:8]}", lesson, parameters, digest)
@@ -383,7 +382,7 @@ def _parameters(source, tree):
 
 def _rules(note):
     for bound, word in re.findall(r"(-?\d[\d_.]*) ?(이상|이하|초과|미만)", note):
-        yield f"{bound} {word}", functools.partial(_within, LIMITS[word], float(bound))
+        yield f"{bound} {word}인 값", functools.partial(_within, LIMITS[word], float(bound))
     for other in re.findall(r"(\S+?)[이가] 아닌", note):
         yield f"{other}이(가) 아닌 값", functools.partial(operator.ne, parse_value(other))
 
