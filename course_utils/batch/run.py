@@ -269,7 +269,8 @@ def _local(jobs, resources, retries):
                     f"워커를 켜지 못했어요({error}). 메모리가 모자라면 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
                 ) from error
     with cluster, Client(cluster) as client:
-        client.register_worker_callbacks(worker.ignore_ctrl_c)
+        with contextlib.suppress(OSError):  # 마침 죽은 워커가 있어도, 다시 켜진 워커는 알아서 해요
+            client.register_worker_callbacks(worker.ignore_ctrl_c)
         yield client
 
 
