@@ -270,7 +270,7 @@ def _local(jobs, resources, retries):
                 ) from error
     with cluster, Client(cluster) as client:
         with contextlib.suppress(OSError):  # 마침 죽은 워커가 있어도, 다시 켜진 워커는 알아서 해요
-            client.register_worker_callbacks(worker.ignore_ctrl_c)
+            client.register_worker_callbacks(worker.settle)
         yield client
 
 

@@ -37,9 +37,16 @@ def differences(expected):
     return ", ".join(f"{name}({here[name]} ≠ {value})" for name, value in expected.items() if here[name] != value)
 
 
-def ignore_ctrl_c():
-    """Ctrl-C는 워커가 아니라 묶음을 시작한 프로세스가 받아 차례로 닫아요."""
+def settle():
+    """이 컴퓨터의 워커로 자리 잡기: 화면도 Ctrl-C도 묶음을 시작한 프로세스의 것이에요.
+
+    커널이 닫히며 내는 영어 안내문은 버려요. 레슨의 오류는 기록과 로그에 있어요.
+    """
     signal.signal(signal.SIGINT, lambda *_: None)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
