@@ -12,8 +12,8 @@ export PYTHONUTF8 := 1
 help:  ## 할 수 있는 일
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
-course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 요약을 남겨요
-	$(BIN)/python -m course_utils.batch $(NOTEBOOKS) --profile quick --dataset digits --out runs/course
+course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 보고서(report.html)를 남겨요
+	$(BIN)/python -m course_utils.batch run $(NOTEBOOKS) --profile quick -p dataset digits --out runs/course
 
 test: $(READY)  ## 모든 시험(pytest + nbval)
 	$(BIN)/ruff check .

@@ -144,11 +144,15 @@ def _load_digits():
     return Dataset("digits", **_read(DIGITS_FILE, DIGITS_SHA256))
 
 
-def _load_mnist(limit=None):
-    chosen = os.environ.get("COURSE_MNIST")
+def mnist_path():
+    """MNIST가 있거나 내려받을 자리: 환경 변수 COURSE_MNIST, 없으면 Keras의 캐시."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    path = Path(chosen) if chosen else home / "datasets" / "mnist.npz"
-    if not chosen and not path.exists():
+    return Path(os.environ.get("COURSE_MNIST") or home / "datasets" / "mnist.npz")
+
+
+def _load_mnist(limit=None):
+    path = mnist_path()
+    if not os.environ.get("COURSE_MNIST") and not path.exists():
         _download_mnist(path, limit)
     return Dataset("mnist", **_read(path, MNIST_SHA256))
 

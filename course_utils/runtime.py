@@ -90,11 +90,10 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
     """
     if keras:
         _import_keras()
-    gpu = _gpu_name()
-    profile = _resolve_profile(profile, gpu)
+    gpu = gpu_name()
+    profile = resolve_profile(profile, gpu)
     dataset = data.resolve_name(dataset)
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise CourseError(f"seed={seed!r}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
+    check_seed(seed)
     _set_seeds(int(seed))
 
     from course_utils import plots
@@ -113,7 +112,8 @@ def format_metric(value):
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def _resolve_profile(profile, gpu):
+def resolve_profile(profile, gpu):
+    """이름을 검사하고 "auto"를 환경 변수 COURSE_PROFILE, 없으면 GPU(이름이나 None)에 따라 정해요."""
     source, value = "profile", profile
     if value == "auto":
         source, value = "환경 변수 COURSE_PROFILE", os.environ.get("COURSE_PROFILE") or "auto"
@@ -124,7 +124,7 @@ def _resolve_profile(profile, gpu):
     return value
 
 
-def _gpu_name():
+def gpu_name():
     """쓸 수 있는 GPU 이름이나 None. TensorFlow를 불러온 뒤라면 TensorFlow가 보는 GPU만 인정해요."""
     if "tensorflow" in sys.modules and not sys.modules["tensorflow"].config.list_physical_devices("GPU"):
         return None
@@ -137,6 +137,12 @@ def _gpu_name():
         return None
     name = answer.stdout.split("\n")[0].strip()
     return name if answer.returncode == 0 and name else None
+
+
+def check_seed(seed):
+    """쓸 수 없는 시드면 `CourseError`."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise CourseError(f"seed={seed!r}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
 
 
 def _import_keras():

@@ -1,107 +1,375 @@
-"""레슨 묶음 실행: 끝난 것은 다시 하지 않고, 실패해도 나머지를 계속하고, 잃는 것이 없어요."""
+"""강사의 묶음: 시작하기 전에 모두 검사하고, 남은 것만 실행하고, 실패를 있는 그대로 말해요."""
 
 import json
+import subprocess
+import sys
+import textwrap
 
 import nbformat
 import pytest
+from batch_tools import PARAMETERS, batch, lesson, records
+from helpers import NOTEBOOKS, ROOT
 
-from course_utils import batch
+from course_utils.batch import plan
+from course_utils.batch.folder import Folder
+from course_utils.errors import CourseError
 
-PARAMETERS = 'profile = "auto"\ndataset = "auto"\nseed = 1\n'
-START = "import course_utils\nrun = course_utils.start(profile, dataset, seed, minutes=(1, 1, 1))\n"
-FINISH = "run.record(answer=seed * 2)\nrun.finish()"
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="  # 점 하나
 
 
-@pytest.fixture
-def make(tmp_path):
-    def write(name, *cells):
-        notebook = nbformat.v4.new_notebook()
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        notebook.cells = [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, START, *cells, FINISH)]
-        notebook.cells[0].metadata.tags = ["parameters"]
-        path = tmp_path / "lessons" / f"{name}.ipynb"
-        path.parent.mkdir(exist_ok=True)
-        nbformat.write(notebook, path)
-        return str(path)
-
-    return write
+def build(*paths, **spec):
+    return plan.build(plan.settled({"lessons": list(paths), "profile": "smoke"} | spec))
 
 
 @pytest.fixture
-def out(tmp_path):
-    return tmp_path / "결과"
+def small(tmp_path):
+    return lesson(tmp_path / "lessons", "01_a")
 
 
-def run(out, *notebooks, seed=21):
-    options = ["--profile", "smoke", "--dataset", "digits", "--seed", str(seed), "--out", str(out)]
-    return batch.main([*notebooks, *options])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 1e-4), ("8", 8), ("1_000", 1000), ("010", 10), ("-3", -3), (".5", 0.5), ("true", True),
+        ("no", "no"), ("yes", "yes"), ("on", "on"), ("None", None), ("2024-01-01", "2024-01-01"), ("1:30", "1:30"),
+        ("'8'", "8"), ("C:\\data\\x.npz", "C:\\data\\x.npz"), ("a: b", "a: b"), ("[", "["), ("한글 값", "한글 값"),
+    ],
+)  # fmt: skip
+def test_values_keep_their_type(text, value):
+    parsed = plan.parse_value(text)
+    assert parsed == value and type(parsed) is type(value)
 
 
-def test_failure_is_reported_and_the_rest_goes_on(make, out, capsys):
-    bad = make("01_bad", 'course_utils.start("fast", minutes=(1, 1, 1))')
-    assert run(out, bad, make("02_good")) == 1
-    record = json.loads((out / "01_bad.json").read_text("utf-8"))
-    assert record["status"] == "실패" and "profile='fast'" in record["error"]
-    assert json.loads((out / "02_good.json").read_text("utf-8"))["metrics"] == {"answer": 42}
-    summary = (out / "summary.md").read_text("utf-8")
-    assert "| 01_bad | 실패 |" in summary and "answer 42" in summary and "profile='fast'" in summary
-    assert (out / "01_bad.ipynb").exists() and (out / "02_good.ipynb").exists()
-    assert "Traceback" not in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [("0..4", [0, 1, 2, 3, 4]), ("1,3,7", [1, 3, 7]), ("0..1, 5", [0, 1, 5]), (42, [42]), ([1, 2], [1, 2])],
+)
+def test_seeds(seeds, expected):
+    assert plan.parse_seeds(seeds) == expected
 
 
-def test_done_work_is_not_redone_but_changed_work_is(make, out, capsys):
-    path = make("01_a")
-    assert run(out, path) == 0
-    first = (out / "01_a.json").read_text("utf-8")
-    assert run(out, path) == 0
-    assert "이미 끝났어요" in capsys.readouterr().out and (out / "01_a.json").read_text("utf-8") == first
-    make("01_a", "changed = True")
-    run(out, path)
-    assert json.loads((out / "01_a.json").read_text("utf-8"))["job"] != json.loads(first)["job"]
-    run(out, path, seed=3)
-    assert json.loads((out / "01_a.json").read_text("utf-8"))["metrics"] == {"answer": 6}
+@pytest.mark.parametrize("seeds", ["", "4..0", "a", "1.5", "-1", "0..99999999999", "1,,2", [True], "٣"])
+def test_wrong_seeds_are_named(seeds):
+    with pytest.raises(CourseError, match=r"0\.\.4"):
+        plan.parse_seeds(seeds)
 
 
-def test_failed_work_is_tried_again(make, out):
-    marker = out.parent / "there"
-    path = make("01_a", f"open({str(marker)!r}).close()")
-    assert run(out, path) == 1
-    marker.touch()
-    assert run(out, path) == 0
+def test_grid_times_seeds(small):
+    jobs = build(small, grid={"latent_dim": [2, 8], "rate": [1e-4]}, seeds=[0, 1]).jobs
+    assert [job.id.rpartition("__")[0] for job in jobs] == [
+        f"01_a__latent_dim={dim}__rate=0.0001__seed={seed}" for dim in (2, 8) for seed in (0, 1)
+    ]
+    assert jobs[0].parameters == {"profile": "smoke", "dataset": "digits", "latent_dim": 2, "rate": 1e-4, "seed": 0}
 
 
-def test_dead_kernel_is_a_failure(make, out):
-    assert run(out, make("01_a", "import os\nos._exit(9)")) == 1
-    assert "커널이 죽었어요" in json.loads((out / "01_a.json").read_text("utf-8"))["error"]
+def test_duplicates_collapse(small):
+    built = build(small, small, grid={"rate": [1, 1.0, 2.0]}, seeds=[3, 3])
+    assert len(built.jobs) == 2 and built.duplicates == 4
 
 
-def test_interrupt_keeps_finished_lessons(make, out, monkeypatch, capsys):
-    import papermill
-
-    real, paths = papermill.execute_notebook, [make("01_a"), make("02_b")]
-
-    def interrupted(notebook, *rest, **more):
-        if "02_b" in str(notebook):
-            raise KeyboardInterrupt
-        return real(notebook, *rest, **more)
-
-    monkeypatch.setattr(papermill, "execute_notebook", interrupted)
-    assert run(out, *paths) == 130
-    assert "이어서" in capsys.readouterr().err
-    assert sorted(p.name for p in out.iterdir()) == ["01_a.ipynb", "01_a.json", "summary.md"]
-    monkeypatch.setattr(papermill, "execute_notebook", real)
-    assert run(out, *paths) == 0
-    assert "이미 끝났어요" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("latent_dim", 0, "0 초과"), ("latent_dim", 2.0, "정수"), ("latent_dim", "2", "정수"), ("latent_dim", True, "정수"),
+        ("n_data", 1, "2 이상"), ("digit", 1, "1이(가) 아닌"), ("digit", 10, "9 이하"), ("rate", 0.0, "0 초과"),
+        ("rate", float("nan"), "유한한"), ("rate", "1e-4", "유한한"), ("title", 3, "글"), ("fast", "no", "참거짓"),
+        ("fast", None, "참거짓"), ("seed", -1, "2³²"), ("seed", True, "2³²"), ("profile", "fast", "smoke"),
+        ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"), ("dataset", [1], "digits"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_refused_before_anything_starts(small, name, value, words):
+    for spec in ({"parameters": {name: value}}, {"grid": {name: [value]}}):
+        with pytest.raises(CourseError) as error:
+            build(small, **spec)
+        assert words in str(error.value) and "01_a" in str(error.value) and str(value) in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["없는.ipynb", "notes.txt"])
-def test_wrong_paths_are_named(tmp_path, out, name, capsys):
-    (tmp_path / "notes.txt").touch()
-    assert run(out, str(tmp_path / name)) == 2
-    assert name in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "value"), [("latent_dim", None), ("rate", 1), ("digit", 9), ("title", "no"), ("fast", True)]
+)
+def test_right_values_are_taken(small, name, value):
+    (job,) = build(small, parameters={name: value}).jobs
+    assert job.parameters[name] == value
 
 
-def test_unwritable_folder_is_named(make, tmp_path, capsys):
+def test_unknown_parameter_is_an_error_or_skips_the_lesson(tmp_path, small):
+    other = lesson(tmp_path / "lessons", "02_b", parameters=PARAMETERS + "beta = 1.0  # 무게\n")
+    with pytest.raises(CourseError, match=r"01_a.*beta.*latent_dim.*--skip-inapplicable"):
+        build(small, other, grid={"beta": [1.0]})
+    built = build(small, other, grid={"beta": [1.0]}, skip_inapplicable=True)
+    assert built.skipped == {"01_a": ["beta"]} and [job.lesson for job in built.jobs] == ["02_b"]
+    with pytest.raises(CourseError, match="할 일이 없어요"):
+        build(small, grid={"beta": [1.0]}, skip_inapplicable=True)
+
+
+def test_plan_file_says_the_same_as_the_command_line(tmp_path, small):
+    other = lesson(tmp_path / "lessons", "02_b")
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        textwrap.dedent(f"""
+        lessons: [{small}, {other}]
+        parameters: {{rate: 1e-4, title: no}}
+        grid: {{latent_dim: [2, 8]}}
+        seeds: 0..1
+        overrides:
+          02_b: {{parameters: {{latent_dim: 3}}, grid: {{rate: [0.5, 1]}}, seeds: [7]}}
+        """),
+        "utf-8",
+    )
+    jobs = plan.build(plan.settled(plan.read_plan(path))).jobs
+    typed = build(small, parameters={"rate": 1e-4, "title": "no"}, grid={"latent_dim": [2, 8]}, seeds=[0, 1]).jobs
+    assert jobs[:4] == typed
+    common = {"profile": "smoke", "dataset": "digits", "title": "no", "latent_dim": 3, "seed": 7}
+    assert [job.parameters for job in jobs[4:]] == [common | {"rate": 0.5}, common | {"rate": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lessons: []", "lessons"), ("lessons: [a.ipynb]\nseed: 3", "seed"), ("- 1", "이름: 값"), ("{", "YAML"),
+        ("lessons: [a.ipynb]\noverrides: {b: {profile: quick}}", "profile"), ("lessons: [a.ipynb]\ngrid: {a: 3}", "목록"),
+        ("lessons: [a.ipynb]\nseeds: x", "0..4"), ("lessons: [a.ipynb]\nparameters: [1]", "parameters"),
+        ("lessons: [a.ipynb]\noverrides: 3", "overrides"), ("lessons: [없는.ipynb]", "없는.ipynb"),
+    ],
+)  # fmt: skip
+def test_wrong_plan_files_are_named(tmp_path, text, words):
+    (tmp_path / "plan.yaml").write_text(text, "utf-8")
+    code, said = batch("run", tmp_path / "plan.yaml", "--out", tmp_path / "out")
+    assert code == 2 and words in said and said.startswith("⚠️") and "Traceback" not in said
+
+
+def test_overrides_of_absent_lessons_are_an_error(small):
+    with pytest.raises(CourseError, match=r"09_x.*01_a"):
+        build(small, overrides={"09_x": {}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["없는.ipynb"], "없는.ipynb"), (["{small}", "--jobs", "0"], "1 이상"), (["{small}", "--retries", "-1"], "retries"),
+        (["{small}", "--grid", "latent_dim"], "이름=값"), (["{small}", "--grid", "latent_dim="], "이름=값"),
+        (["{small}", "--seeds", "4..0"], "0..4"), (["{small}", "--seeds", "0", "-p", "seed", "1"], "두 번"),
+        (["{small}", "--resource", "GPU"], "GPU=1"), (["{small}", "--profile", "fast"], "smoke"),
+        (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
+        ([], "lessons이(가) 빠졌어요"), (["{small}", "--no"], "모르는 말이 있어요: --no"), (["{small}", "--jobs"], "값이 필요해요"),
+    ],
+)  # fmt: skip
+def test_wrong_commands_are_refused_in_korean(tmp_path, small, arguments, words):
+    given = [argument.format(small=small) for argument in arguments]
+    code, said = batch("run", *given, "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="-1")
+    assert code == 2 and words in said and "Traceback" not in said
+
+
+def test_more_jobs_than_gpus_are_refused(tmp_path, small):
+    code, said = batch("run", small, "--jobs", 3, "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="0,1")
+    assert code == 2 and "GPU가 2개" in said
+
+
+def test_each_gpu_gets_one_job(tmp_path):
+    tell = "import os, time\ntime.sleep(1)\ngpu = int(os.environ['CUDA_VISIBLE_DEVICES'])"
+    path = lesson(tmp_path / "lessons", "01_a", tell, metrics="gpu=gpu")
+    code, said = batch("run", path, "--seeds", "0..1", "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="4,7")
+    assert code == 0 and {record["metrics"]["gpu"] for record in records(tmp_path / "out").values()} == {4, 7}, said
+
+
+def test_folders_that_cannot_be_used_are_named(tmp_path, small):
     (tmp_path / "file").touch()
-    assert run(tmp_path / "file" / "below", make("01_a")) == 2
-    assert "만들 수 없어요" in capsys.readouterr().err
+    code, said = batch("run", small, "--out", tmp_path / "file" / "below")
+    assert code == 2 and "만들 수 없어요" in said
+    for command in ("status", "report", "retry"):
+        code, said = batch(command, tmp_path / "없는 폴더")
+        assert code == 2 and "run을 먼저" in said
+
+
+def test_identity_follows_content_not_outputs(tmp_path, small):
+    (first,) = build(small).jobs
+    notebook = nbformat.read(small, as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="출력")]
+    notebook.cells[1].execution_count = 3
+    nbformat.write(notebook, small)
+    assert build(small).jobs == [first]
+    notebook.cells[1].source += "\n# 고침"
+    nbformat.write(notebook, small)
+    (second,) = build(small).jobs
+    assert second.digest != first.digest and first.id != second.id
+    data = tmp_path / "나의.npz"
+    found = set()
+    for content in (b"1", b"2"):
+        data.write_bytes(content)
+        found.add(build(small, parameters={"dataset": str(data)}).jobs[0].digest)
+    assert len(found) == 2
+
+
+def test_strange_values_make_plain_file_names(small):
+    (job,) = build(small, grid={"title": ["../../a b/<script>" + "가" * 300]}).jobs
+    assert "/" not in job.id and "<" not in job.id and len(job.id.encode()) < 170
+
+
+def test_the_lessons_own_rules_hold_and_tensorflow_stays_asleep():
+    by_number = {path.stem[:2]: str(path) for path in NOTEBOOKS}
+    for number, name, value in (
+        ("02", "n_data", 1),
+        ("03", "held_out", 1),
+        ("03", "steps", 0),
+        ("05", "conv_steps", 1.5),
+    ):
+        with pytest.raises(CourseError, match=name):
+            build(by_number[number], parameters={name: value})
+    code = (
+        "import sys; from course_utils.batch.__main__ import main; main(sys.argv[1:]);"
+        "assert not {'tensorflow', 'keras', 'matplotlib', 'distributed', 'papermill'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "run", *map(str, NOTEBOOKS), "--profile", "quick", "--dry-run"]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert said.returncode == 0, said.stderr
+    assert f"일 {len(NOTEBOOKS)}개" in said.stdout and "걸릴 시간: 약" in said.stdout and "?" not in said.stdout
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """한 묶음에 잘되는 레슨과 여러 가지로 실패하는 레슨을 섞어 진짜 LocalCluster에서 실행한 결과."""
+    folder = tmp_path_factory.mktemp("mixed")
+    picture = f"from IPython.display import Image\nimport base64\nImage(base64.b64decode({DOT!r}))"
+    probe = (
+        "import os\nseen = {k: os.environ.get(k) for k in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'COURSE_STATIC',"
+        " 'MPLBACKEND')}\nprint(seen)"
+    )
+    paths = [
+        lesson(folder / "lessons", "01_good", picture, probe),
+        lesson(
+            folder / "lessons",
+            "02_wrong",
+            "import course_utils as real\nfrom course_utils.errors import CourseError\nraise CourseError('값 3은 안 돼요')",
+        ),
+        lesson(folder / "lessons", "03_exit", "import sys\nsys.exit(0)"),
+        lesson(folder / "lessons", "04_slow", "import time\ntime.sleep(60)"),
+        lesson(folder / "lessons", "05_dies", "import os\nos._exit(9)"),
+    ]
+    out = folder / "결과"
+    arguments = ["run", *paths, "--seeds", "0..1", "--jobs", 2, "--timeout", 6, "--retries", 1, "--out", out]
+    code, said = batch(*arguments, MPLBACKEND="agg", SECRET_OF_MINE="비밀번호")
+    return out, code, said, arguments
+
+
+def test_failures_are_records_and_the_rest_goes_on(mixed):
+    out, code, said, _ = mixed
+    found = records(out)
+    assert code == 1 and "완료 2개 · 실패 6개 · 끊김 2개" in said and "report.html" in said and "Traceback" not in said
+    assert found["01_good__seed=1"]["metrics"] == {"answer": 10} and found["01_good__seed=1"]["status"] == "완료"
+    for name, status, words in (
+        ("02_wrong", "실패", "값 3은 안 돼요"), ("03_exit", "실패", "sys.exit"), ("04_slow", "실패", "셀의 제한 시간 6초"),
+        ("05_dies", "끊김", "커널이 죽었어요"),
+    ):  # fmt: skip
+        record = found[f"{name}__seed=0"]
+        assert record["status"] == status and words in record["error"]["message"], record
+    assert found["02_wrong__seed=0"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=0"]["error"]["source"]
+    assert (found["05_dies__seed=0"]["attempts"], found["02_wrong__seed=0"]["attempts"]) == (2, 1)
+
+
+def test_every_job_leaves_notebook_record_and_log(mixed):
+    out = mixed[0]
+    kinds = {path.suffix for path in (out / "jobs").glob("01_good__seed=0__*")}
+    assert kinds == {".ipynb", ".json", ".log"} and not list(out.rglob("*.part"))
+    assert len(list((out / "jobs").glob("*.log"))) == 10
+    (log,) = (out / "jobs").glob("02_wrong__seed=1__*.log")
+    assert "코드 셀 [4]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+
+
+def test_kernels_get_their_share_of_cores_and_a_static_course(mixed):
+    (executed,) = (mixed[0] / "jobs").glob("01_good__seed=0__*.ipynb")
+    cells = nbformat.read(executed, as_version=4).cells
+    printed = next(o.text for cell in cells for o in cell.get("outputs", ()) if o.get("text", "").startswith("{'OMP"))
+    from dask.system import CPU_COUNT
+
+    share = str(max(1, CPU_COUNT // 2))
+    assert json.loads(printed.replace("'", '"')) == {
+        "OMP_NUM_THREADS": share, "TF_NUM_INTRAOP_THREADS": share, "COURSE_STATIC": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }  # fmt: skip
+    assert records(mixed[0])["01_good__seed=0"]["figure"].startswith("data:image/webp;base64,")
+
+
+def test_nothing_of_the_machine_leaks_into_the_report(mixed):
+    page = (mixed[0] / "report.html").read_text("utf-8")
+    assert "비밀번호" not in page and "SECRET_OF_MINE" not in page and str(mixed[0].parent) not in page
+
+
+def test_rerun_does_only_what_died_and_retry_the_failed(mixed):
+    out, _, _, arguments = mixed
+    before = {path: path.read_bytes() for path in (out / "jobs").glob("0[1-4]*")}
+    code, said = batch("status", out)
+    assert code == 1 and "완료 2개 · 실패 6개 · 끊김 2개" in said and "커널이 죽었어요" in said
+    code, said = batch(*arguments)
+    assert code == 1 and "이미 끝난 일 8개 · 할 일 2개" in said
+    assert {path: path.read_bytes() for path in before} == before
+    code, said = batch("retry", out, "--timeout", 6, "--retries", 0, "--jobs", 2)
+    assert code == 1 and "이미 끝난 일 2개 · 할 일 8개" in said
+    code, said = batch(*arguments, "--dry-run")
+    assert code == 0 and "완료" in said and "할 일 2개" in said
+
+
+def test_a_job_has_its_own_time_limit(tmp_path):
+    path = lesson(tmp_path / "lessons", "01_long", *["import time\ntime.sleep(2)"] * 4)
+    code, _ = batch("run", path, "--job-timeout", 4, "--timeout", 60, "--out", tmp_path / "out")
+    (record,) = records(tmp_path / "out").values()
+    assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"] and record["attempts"] == 1
+
+
+def test_one_folder_belongs_to_one_batch(tmp_path, small):
+    folder = Folder(tmp_path / "out")
+    with folder.lock():
+        code, said = batch("run", small, "--out", tmp_path / "out")
+        assert folder.busy()
+    assert code == 2 and "다른 묶음이" in said and not (tmp_path / "out" / "plan.json").exists()
+    assert not folder.busy()
+
+
+def test_broken_records_count_as_left(tmp_path, small):
+    (job,) = [vars(job) for job in build(small).jobs]
+    folder = Folder(tmp_path / "out")
+    with folder.lock():
+        folder.save(job | {"status": "완료", "seconds": 1.0, "metrics": {}}, "{}", "")
+    path = tmp_path / "out" / "jobs" / f"{job['id']}.json"
+    assert [record is not None for _, record in folder.records([job])] == [True]
+    assert [record for _, record in folder.records([job | {"digest": "다른 내용"}])] == [None]
+    (tmp_path / "out" / "jobs" / f"{job['id']}.ipynb").rename(tmp_path / "moved")
+    assert [record for _, record in folder.records([job])] == [None]
+    path.write_text(path.read_text("utf-8")[:20], "utf-8")
+    assert [record for _, record in folder.records([job])] == [None]
+
+
+def test_estimates_come_from_earlier_runs_of_the_same_kind(small):
+    built = build(small, grid={"latent_dim": [2, 8]}, seeds=[0])
+    assert list(plan.estimate(built, []).values()) == [30, 30]
+    record = {"lesson": "01_a", "parameters": built.jobs[0].parameters | {"seed": 9}, "seconds": 7.0}
+    assert list(plan.estimate(built, [record]).values()) == [7.0, 7.0]
+    other = {"lesson": "01_a", "parameters": built.jobs[1].parameters, "seconds": 9.0}
+    assert list(plan.estimate(built, [record, other]).values()) == [7.0, 9.0]
+
+
+def test_remote_folder_on_a_loopback_s3_server(tmp_path, small):
+    pytest.importorskip("boto3", reason="S3 시험에는 papermill[s3]와 moto가 필요해요")
+    server = pytest.importorskip("moto.server", reason="S3 시험에는 papermill[s3]와 moto가 필요해요")
+    import boto3
+
+    loopback = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    loopback.start()
+    host, port = loopback.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    environment = keys | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+    try:
+        client = boto3.client(
+            "s3", endpoint_url=environment["AWS_ENDPOINT_URL"], aws_access_key_id="x", aws_secret_access_key="x",
+            region_name="us-east-1",
+        )  # fmt: skip
+        client.create_bucket(Bucket="course")
+        out = "s3://course/가을/vae"
+        code, said = batch("run", small, "--seeds", "0..1", "--out", out, **environment)
+        assert code == 0 and f"보고서: {out}/report.html" in said, said
+        code, said = batch("run", small, "--seeds", "0..2", "--out", out, **environment)
+        assert code == 0 and "이미 끝난 일 2개 · 할 일 1개" in said, said
+        assert batch("status", out, **environment)[1].strip() == "완료 3개"
+        names = {found["Key"] for found in client.list_objects_v2(Bucket="course")["Contents"]}
+        assert {"가을/vae/plan.json", "가을/vae/report.html", "가을/vae/results.csv"} < names and len(names) == 3 + 9
+        code, said = batch("status", "s3://없는-통/x", **environment)
+        assert code == 2 and "⚠️" in said
+    finally:
+        loopback.stop()

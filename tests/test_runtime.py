@@ -19,7 +19,7 @@ MINUTES = (0.1, 1, 2)
     ("", "auto", "quick"),  # 이 시험은 GPU가 없는 것처럼 봐요
 ])  # fmt: skip
 def test_profile_is_resolved(monkeypatch, capsys, environment, profile, expected):
-    monkeypatch.setattr("course_utils.runtime._gpu_name", lambda: None)
+    monkeypatch.setattr("course_utils.runtime.gpu_name", lambda: None)
     monkeypatch.setenv("COURSE_PROFILE", environment)
     run = start(profile, "digits", 0, minutes=MINUTES)
     assert run.profile == expected
@@ -28,7 +28,7 @@ def test_profile_is_resolved(monkeypatch, capsys, environment, profile, expected
 
 
 def test_gpu_selects_full(monkeypatch):
-    monkeypatch.setattr("course_utils.runtime._gpu_name", lambda: "Tesla T4")
+    monkeypatch.setattr("course_utils.runtime.gpu_name", lambda: "Tesla T4")
     monkeypatch.delenv("COURSE_PROFILE")
     assert start("auto", "digits", 0, minutes=MINUTES).profile == "full"
 

@@ -1,0 +1,171 @@
+"""결과 폴더: 계획, 일마다의 기록·노트북·로그. 파일은 통째로 있거나 없고, 기록(.json)이 끝났다는 표시예요."""
+
+import contextlib
+import errno
+import json
+import os
+from pathlib import Path
+
+from course_utils.errors import CourseError
+
+OK, FAILED, DIED, LEFT = "완료", "실패", "끊김", "남음"
+PLAN, JOBS = "plan.json", "jobs"
+
+
+class Folder:
+    """묶음 하나의 결과를 두는 곳. `s3://`, `gs://`, `abs://`처럼 papermill이 아는 주소도 돼요.
+
+    Attributes:
+        path: 받은 경로나 주소 그대로.
+        remote: 이 컴퓨터의 폴더가 아니면 True. 그런 곳에는 잠금과 실시간 로그가 없어요.
+    """
+
+    def __init__(self, path):
+        self.path, self.remote = str(path).rstrip("/"), "://" in str(path)
+
+    @contextlib.contextmanager
+    def lock(self):
+        """이 폴더를 혼자 써요. 다른 묶음이 쓰고 있으면 `CourseError`. 프로세스가 죽으면 저절로 풀려요."""
+        if self.remote:
+            yield
+            return
+        import filelock
+
+        try:
+            Path(self.path, JOBS).mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(Path(self.path, ".lock"), timeout=1)
+            lock.acquire()
+        except filelock.Timeout:
+            raise CourseError(
+                f"다른 묶음이 {self.path}을(를) 쓰고 있어요. 그것이 끝난 다음에 하거나, --out으로 다른 폴더를 고르세요."
+            ) from None
+        except OSError as error:
+            raise CourseError(
+                f"결과 폴더 {self.path}을(를) 만들 수 없어요({error.strerror}). --out을 바꿔 주세요."
+            ) from error
+        try:
+            for part in Path(self.path).rglob(".*.part"):  # 갑자기 멈춘 실행이 남긴 조각
+                part.unlink()
+            yield
+        finally:
+            lock.release()
+
+    def busy(self):
+        """지금 이 폴더에서 실행 중인 묶음이 있는지."""
+        if self.remote or not Path(self.path, ".lock").exists():
+            return False
+        import filelock
+
+        lock = filelock.FileLock(Path(self.path, ".lock"), timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            return True
+        lock.release()
+        return False
+
+    def write(self, name, text):
+        """파일 하나를 통째로 쓰거나 전혀 쓰지 않아요. 쓸 수 없으면 `CourseError`."""
+        target = f"{self.path}/{name}"
+        if self.remote:
+            with self._remote_errors("쓰지"):
+                _handler(target).write(text, target)
+            return
+        partial = Path(self.path, name).with_name(f".{os.path.basename(name)}.part")
+        try:
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise CourseError(
+                f"{target}에 쓰지 못했어요({_reason(error)}). 디스크 공간과 권한을 확인해 주세요."
+            ) from error
+
+    def append(self, name, line):
+        """진행 기록 한 줄을 덧붙여요. 못 써도 실행을 멈추지 않아요."""
+        if self.remote:
+            self.write(name, line + "\n")
+        else:
+            with contextlib.suppress(OSError), Path(self.path, name).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    def plan(self):
+        """마지막 `run`의 계획: {"spec", "titles", "jobs"}. 없으면 `CourseError`."""
+        text = self._read(PLAN) if PLAN in self._names("") else None
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError):
+            raise CourseError(
+                f"{self.path}에는 묶음의 계획({PLAN})이 없어요. 폴더 이름을 확인하거나 run을 먼저 해 주세요."
+            ) from None
+
+    def records(self, jobs):
+        """일마다의 기록을 하나씩 읽어 (일, 기록이나 None)으로 내요. 내용이 다른 일의 기록과 깨진 기록은 None이에요."""
+        names = self._names(JOBS)
+        for job in jobs:
+            record = self._record(job["id"]) if f"{job['id']}.json" in names else None
+            same = record and record.get("digest") == job["digest"]
+            whole = same and (record["status"] != OK or f"{job['id']}.ipynb" in names)
+            yield job, record if whole else None
+
+    def finished(self):
+        """이 폴더에서 끝난 적이 있는 모든 일(지금 계획에 없는 것도)의 lesson, parameters, seconds."""
+        for name in sorted(self._names(JOBS)):
+            record = self._record(name[:-5]) if name.endswith(".json") else None
+            if record and record["status"] == OK:
+                yield {key: record[key] for key in ("lesson", "parameters", "seconds")}
+
+    def save(self, record, notebook, log):
+        """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""
+        name = f"{JOBS}/{record['id']}"
+        if log is None:
+            self.append(f"{name}.log", record["error"]["message"])
+        else:
+            self.write(f"{name}.log", log)
+        if notebook:
+            self.write(f"{name}.ipynb", notebook)
+        self.write(f"{name}.json", json.dumps(record, ensure_ascii=False, indent=1))
+
+    def _record(self, job_id):
+        try:
+            return json.loads(self._read(f"{JOBS}/{job_id}.json"))
+        except (OSError, ValueError):
+            return None
+
+    def _read(self, name):
+        target = f"{self.path}/{name}"
+        if not self.remote:
+            return Path(target).read_text("utf-8")
+        with self._remote_errors("읽지"):
+            text = _handler(target).read(target)
+        return text.decode() if isinstance(text, bytes) else text
+
+    def _names(self, below):
+        target = f"{self.path}/{below}".rstrip("/")
+        if not self.remote:
+            return set(os.listdir(target)) if os.path.isdir(target) else set()
+        with self._remote_errors("읽지"):
+            return {str(found).rstrip("/").rpartition("/")[2] for found in _handler(target).listdir(target)}
+
+    @contextlib.contextmanager
+    def _remote_errors(self, verb):
+        try:
+            yield
+        except Exception as error:  # 저장소마다 예외의 종류가 달라요
+            raise CourseError(
+                f"{self.path}을(를) {verb} 못했어요({type(error).__name__}: {error}). 주소와 권한을 확인해 주세요."
+            ) from error
+
+
+def _reason(error):
+    return "디스크가 가득 찼어요" if error.errno == errno.ENOSPC else error.strerror
+
+
+def _handler(path):
+    from papermill.iorw import papermill_io
+
+    return papermill_io.get_handler(path)

@@ -1,0 +1,220 @@
+"""보고서: 기록들을 모아 파일 하나짜리 report.html과 results.csv를 만들어요. 인터넷도 다른 파일도 필요 없어요."""
+
+import base64
+import csv
+import io
+import math
+import re
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from course_utils import plots
+from course_utils.batch.folder import DIED, FAILED, JOBS, LEFT, OK
+from course_utils.runtime import format_metric
+
+ORDER = {FAILED: 0, DIED: 1, LEFT: 2, OK: 3}
+LINES = ("blue", "orange", "green", "purple", "sky", "yellow")  # 이보다 많으면 한 색으로 모아요
+SOMEONES_HOME = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\\s'\"]+|/root(?=/)")
+
+
+def write(folder):
+    """폴더의 마지막 계획으로 report.html과 results.csv를 새로 쓰고, 보고서의 경로를 돌려줘요.
+
+    Raises:
+        CourseError: 계획이 없거나 폴더에 쓸 수 없을 때.
+    """
+    import jinja2
+
+    plan = folder.plan()
+    rows = [_row(job, record) for job, record in folder.records(plan["jobs"])]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True, finalize=hide_homes, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    failures = {}  # 까닭이 같은 것끼리
+    for row in sorted((row for row in rows if row["error"]), key=lambda row: ORDER[row["status"]]):
+        failures.setdefault((row["lesson"], row["error"]["cell"], row["error"]["message"]), []).append(row)
+    names = list(dict.fromkeys(row["lesson"] for row in rows))
+    page = environment.get_template("report.html").render(
+        title=re.split(r"[/\\]", folder.path)[-1],
+        made=f"{datetime.now():%Y-%m-%d %H:%M}",
+        counts={state: sum(row["status"] == state for row in rows) for state in (OK, FAILED, DIED, LEFT)},
+        seconds=sum(row["seconds"] or 0 for row in rows),
+        failures=list(failures.values()),
+        titles=plan["titles"],
+        lessons=[_lesson(name, [row for row in rows if row["lesson"] == name]) for name in names],
+    )
+    folder.write("results.csv", _csv(rows))
+    folder.write("report.html", page)
+    return f"{folder.path}/report.html"
+
+
+def hide_homes(value):
+    """글에 든 누군가의 집 폴더를 ~로 가려요. 글이 아니거나 그림의 자료면 그대로예요."""
+    if not isinstance(value, str) or value.startswith("data:"):
+        return value
+    home = str(Path.home())
+    hidden = SOMEONES_HOME.sub("~", re.sub(re.escape(home) + r"(?=[/\\\s'\"]|$)", "~", value))
+    return type(value)(hidden)
+
+
+def _row(job, record):
+    record = record or {"status": LEFT, "metrics": {}}
+    name = quote(f"{JOBS}/{job['id']}")
+    return job | {
+        "status": record["status"],
+        "seconds": record.get("seconds"),
+        "attempts": record.get("attempts"),
+        "metrics": record["metrics"],
+        "figure": record.get("figure"),
+        "error": record.get("error"),
+        "label": _label(job["parameters"]),
+        "notebook": f"{name}.ipynb" if record["status"] in (OK, FAILED) else None,
+        "log": f"{name}.log" if record["status"] != LEFT else None,
+    }
+
+
+def _lesson(name, rows):
+    """레슨 하나의 표: 일마다 다른 매개변수는 열로, 모두 같은 것은 표 위의 글로."""
+    parameters = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
+    values = {key: [row["parameters"].get(key) for row in rows] for key in parameters}
+    varied = [key for key in parameters if any(value != values[key][0] for value in values[key])]
+    metrics = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
+    done = [row for row in rows if row["status"] == OK]
+    columns = [("상태", "text"), *((key, "number") for key in varied), ("초", "number")]
+    return {
+        "name": name,
+        "same": {key: values[key][0] for key in parameters if key not in varied},
+        "columns": columns + [(key, "number") for key in metrics],
+        "rows": [
+            row
+            | {
+                "cells": [(key, row["parameters"].get(key), _text(row["parameters"].get(key))) for key in varied]
+                + [("초", row["seconds"], "" if row["seconds"] is None else f"{row['seconds']:,.1f}")]
+                + [(key, row["metrics"].get(key), _metric(row["metrics"], key)) for key in metrics],
+                "label": _label({key: row["parameters"].get(key) for key in varied}) or name,
+            }
+            for row in sorted(rows, key=lambda row: ORDER[row["status"]])
+        ],
+        "done": len(done),
+        "pictures": any(row["figure"] for row in rows),
+        "charts": _charts(done, [key for key in varied if key != "seed"], metrics),
+    }
+
+
+def _charts(rows, axes, metrics):
+    """지표 × 매개변수의 작은 그림들: (설명, data: 주소). 시드는 점의 흩어짐과 띠로 보여요."""
+    charts = []
+    for metric in metrics:
+        points = [row for row in rows if isinstance(row["metrics"].get(metric), int | float)]
+        values = [row["metrics"][metric] for row in points]
+        if len(set(values)) < 2:  # 늘 같은 값은 표로 충분해요
+            continue
+        if not axes:
+            charts.append((f"{metric}: 시드마다", _strip(metric, values)))
+        for axis in axes:
+            others = [name for name in axes if name != axis]
+            series = {}
+            for row in points:
+                key = ", ".join(f"{name}={_text(row['parameters'].get(name))}" for name in others)
+                series.setdefault(key, []).append((_place(row["parameters"].get(axis)), row["metrics"][metric]))
+            if len(series) > len(LINES):
+                series = {"": [point for group in series.values() for point in group]}
+            charts.append((f"{metric}: {axis}에 따라", _chart(metric, axis, series)))
+    return charts
+
+
+def _place(value):
+    return str(value) if isinstance(value, list) else value
+
+
+def _chart(metric, axis, series):
+    """지표 × 매개변수의 SVG. 가로축이 수면 수의 자리에, 아니면 차례대로 놓아요."""
+    figure, axes = _figure(metric, height=2.4)
+    every = list(dict.fromkeys(x for points in series.values() for x, _ in points))
+    numeric = all(type(x) in (int, float) for x in every)
+    places = {x: x if numeric else i for i, x in enumerate(every)}
+    for color, (label, points) in zip(LINES, series.items(), strict=False):
+        spots = sorted({places[x] for x, _ in points})
+        groups = [[y for x, y in points if places[x] == spot] for spot in spots]
+        style = {"color": plots.COLORS[color]}
+        axes.plot([places[x] for x, _ in points], [y for _, y in points], "o", alpha=0.45, markersize=4, **style)
+        axes.plot(spots, [sum(ys) / len(ys) for ys in groups], label=label, **style)
+        axes.fill_between(spots, [min(ys) for ys in groups], [max(ys) for ys in groups], alpha=0.15, lw=0, **style)
+    if numeric and min(every) > 0 and max(every) / min(every) >= 50:
+        axes.set_xscale("log")
+    if numeric and len(every) <= 6:
+        axes.set_xticks(every, [format_metric(x) for x in every])
+        axes.minorticks_off()
+    if not numeric:
+        axes.set_xticks(range(len(every)), [_text(x)[:14] for x in every], parse_math=False)
+        axes.set_xlim(-0.5, len(every) - 0.5)
+    axes.set_xlabel(axis, fontsize=9, parse_math=False)
+    if len(series) > 1:
+        for text in axes.legend(fontsize=7).get_texts():
+            text.set_parse_math(False)
+    return _svg(figure)
+
+
+def _strip(metric, values):
+    """시드만 다른 실행들의 지표: 점, 최소–최대의 띠, 평균."""
+    figure, axes = _figure(metric, height=1.1)
+    color = plots.COLORS[LINES[0]]
+    axes.axvspan(min(values), max(values), color=color, alpha=0.15, lw=0)
+    axes.axvline(sum(values) / len(values), color=color)
+    axes.plot(values, [0] * len(values), "o", color=color, alpha=0.6, markersize=5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    return _svg(figure)
+
+
+def _figure(metric, height):
+    from matplotlib.figure import Figure
+
+    plots.use_course_style()
+    figure = Figure(figsize=(3.2, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(metric, fontsize=10, parse_math=False)
+    axes.tick_params(labelsize=8)
+    axes.locator_params(axis="x", nbins=6)
+    return figure, axes
+
+
+def _svg(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _csv(rows):
+    parameters = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
+    metrics = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    heads = ["lesson", "status", "seconds", "attempts", *parameters, *metrics, "error_cell", "error", "notebook"]
+    writer.writerow(map(_safe, heads))
+    for row in rows:
+        error = row["error"] or {"cell": None, "message": None}
+        values = [row["lesson"], row["status"], row["seconds"], row["attempts"]]
+        values += [row["parameters"].get(key) for key in parameters] + [row["metrics"].get(key) for key in metrics]
+        writer.writerow(map(_safe, [*values, error["cell"], error["message"], row["notebook"]]))
+    return "\ufeff" + file.getvalue()  # 앞의 표시가 있어야 Excel이 한글을 바로 읽어요
+
+
+def _safe(value):
+    """집 폴더를 가리고, 스프레드시트가 식으로 읽을 글 앞에 작은따옴표를 붙여요."""
+    value = hide_homes(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _label(parameters):
+    return ", ".join(f"{name}={_text(value)}" for name, value in parameters.items())
+
+
+def _text(value):
+    return f"{value:g}" if type(value) is float and math.isfinite(value) else str(value)
+
+
+def _metric(metrics, key):
+    return format_metric(metrics[key]) if key in metrics else ""

@@ -1,0 +1,326 @@
+"""묶음의 실행: 남은 일을 Dask의 워커들에 하나씩 나눠 주고, 돌아오는 결과를 바로 폴더에 남겨요."""
+
+import contextlib
+import dataclasses
+import logging
+import math
+import os
+import queue
+import subprocess
+import time
+from collections import Counter, deque
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from course_utils.batch import worker
+from course_utils.batch.folder import DIED, JOBS, OK
+from course_utils.batch.plan import fingerprint
+from course_utils.errors import CourseError
+
+NO_WORKER_SECONDS = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """실행하는 방법. 결과의 내용은 바꾸지 않아요."""
+
+    jobs: int | None = None  # 동시에 실행할 수. None이면 GPU의 수, GPU가 없으면 코어의 절반
+    cell_seconds: int | None = None
+    job_seconds: int | None = None
+    retries: int = 2
+    scheduler: str | None = None  # None이면 이 컴퓨터
+    resources: dict = dataclasses.field(default_factory=dict)  # 일 하나에 필요한 Dask 자원
+
+
+def execute(plan, todo, folder, options, seconds):
+    """일들을 모두 실행해 폴더에 남겨요. 실패한 일이 있어도 나머지를 계속해요.
+
+    Args:
+        plan: `plan.Plan`.
+        todo: 실행할 `plan.Job`들.
+        folder: 잠근 `Folder`.
+        options: `Options`.
+        seconds: {일의 id: 걸릴 초나 None}.
+    Raises:
+        CourseError: 쓸 수 있는 워커가 없거나, 버전이 다르거나, 스케줄러와 끊겼거나, 폴더에 쓸 수 없을 때.
+    """
+    with _cluster(options, len(todo)) as (client, resources, gpus), _Display(len(todo), seconds) as display:
+        try:
+            _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
+        except KeyboardInterrupt:
+            display.note("멈추는 중이에요…")  # 커널까지 닫는 데 몇 초 걸려요
+            raise
+
+
+class _Batch:
+    def __init__(self, client, resources, gpus, folder, options, display):
+        self._client, self._resources, self._gpus = client, resources, gpus
+        self._folder, self._options, self._display = folder, options, display
+        self._ended, self._failures, self._active = queue.SimpleQueue(), Counter(), set()
+        self._peers, self._looked, self._seen = Counter(), -math.inf, time.monotonic()
+        client.subscribe_topic(worker.TOPIC, self._told)
+
+    def run(self, plan, todo):
+        waiting, running = deque(todo), {}
+        while waiting or running:
+            room = self._room()
+            while waiting and len(running) < room:
+                job = waiting.popleft()
+                future = self._submit(job, plan.lessons[job.lesson].notebook)
+                running[future.key] = (job, future, time.monotonic())
+                self._active.add(job.id)
+            self._display.refresh(waiting, [(job, began) for job, _, began in running.values()], room)
+            try:
+                key = self._ended.get(timeout=0.5).key
+            except queue.Empty:
+                continue
+            job, future, began = running.pop(key)
+            self._active.discard(job.id)
+            record, notebook, log = self._result(job, future, began)
+            del future  # 결과를 붙들지 않아야 메모리가 늘지 않아요
+            self._failures[job.id] += record["status"] == DIED
+            if record["status"] == DIED and self._failures[job.id] <= self._options.retries:
+                self._display.note(f"{job.id}: {record['error']['message']} 다시 해요.")
+                waiting.appendleft(job)
+                continue
+            record["attempts"] = self._failures[job.id] + (record["status"] != DIED)
+            self._folder.save(record, notebook, log)
+            self._display.finished(record)
+
+    def _told(self, event):
+        """워커가 셀을 시작했다는 소식(Dask의 스레드에서 불려요)."""
+        _, told = event
+        if told["id"] in self._active:
+            self._display.part(told["id"], told["part"])
+            if not self._folder.remote:
+                self._folder.append(f"{JOBS}/{told['id']}.log", told["line"])
+
+    def _room(self):
+        """동시에 줄 수 있는 일의 수 = 자원을 갖춘 워커의 수. 워커가 오래 하나도 없으면 `CourseError`."""
+        now = time.monotonic()
+        if now - self._looked > 2 and self._client.status == "running":
+            with contextlib.suppress(OSError):  # 막 끊겼다면 아래에서 알려요
+                workers = _capable(self._client, self._resources)
+                self._peers, self._looked = Counter(urlsplit(address).hostname for address in workers), now
+                self._seen = now if workers else self._seen
+        if self._client.status != "running":
+            raise CourseError(
+                f"스케줄러 {self._options.scheduler or ''}와 연결이 끊겼어요. 끝난 일은 남아 있어요. "
+                "스케줄러를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
+            )
+        if now - self._seen > NO_WORKER_SECONDS:
+            raise CourseError(
+                f"{NO_WORKER_SECONDS}초 동안 쓸 수 있는 워커가 없어요. 끝난 일은 남아 있어요. "
+                "워커를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
+            )
+        return self._peers.total()
+
+    def _submit(self, job, notebook):
+        options = self._options
+        future = self._client.submit(
+            worker.run_job, dataclasses.asdict(job), notebook, options.cell_seconds, options.job_seconds,
+            dict(self._peers), self._gpus, fingerprint(),
+            key=f"{job.id}-{self._failures[job.id]}", resources=self._resources or None, pure=False,
+        )  # fmt: skip
+        future.add_done_callback(self._ended.put)
+        return future
+
+    def _result(self, job, future, began):
+        if future.status == "finished":
+            return future.result()
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, CourseError):
+            raise error
+        if error is None:  # 취소됨: 스케줄러가 사라졌어요. 다음 `_room`이 알려요
+            message = "스케줄러가 이 일을 잃어버렸어요."
+        elif type(error).__name__ == "KilledWorker":
+            message = "워커가 죽었어요. 메모리가 모자랐을 수 있어요. --jobs를 줄여 보세요."
+        else:
+            message = f"워커에서 오류가 났어요({type(error).__name__}: {str(error)[:500]})."
+        record = dataclasses.asdict(job) | {
+            "status": DIED,
+            "started": None,
+            "seconds": round(time.monotonic() - began, 2),
+            "metrics": {},
+            "figure": None,
+            "error": {"message": message, "cell": None, "source": ""},
+        }
+        return record, None, None
+
+
+class _Display:
+    """화면: 끝난 수, 실패한 수, 남은 시간, 그리고 지금 도는 일과 셀. 화면이 없으면 끝난 일만 한 줄씩 적어요."""
+
+    def __init__(self, total, seconds):
+        self._seconds, self._parts, self._rows = dict(seconds), {}, {}
+        self._failed, self._done, self._total = 0, 0, total
+        console = Console()
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+            console=console, disable=not console.is_terminal, transient=True,
+        )  # fmt: skip
+        self._all = self._progress.add_task("묶음", total=total, note="")
+
+    def __enter__(self):
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_):
+        self._progress.stop()
+
+    def note(self, text):
+        self._progress.console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def part(self, job_id, part):
+        self._parts[job_id] = part
+
+    def refresh(self, waiting, running, room):
+        known = [s for s in self._seconds.values() if s is not None]
+        usual = sum(known) / len(known) if known else 0
+        left = sum(usual if self._seconds[job.id] is None else self._seconds[job.id] for job in waiting)
+        for job, began in running:
+            left += max(0, (self._seconds[job.id] or usual) - (time.monotonic() - began))
+            if job.id not in self._rows:
+                self._rows[job.id] = self._progress.add_task(f"  {escape(job.id)}", total=None, note="")
+            cell, cells = self._parts.get(job.id, (0, None))
+            self._progress.update(self._rows[job.id], completed=cell, total=cells, note="셀")
+        for job_id in set(self._rows) - {job.id for job, _ in running}:
+            self._progress.remove_task(self._rows.pop(job_id))
+        note = f"실패 {self._failed} · {duration(left / max(room, 1))} 남았어요" if known else f"실패 {self._failed}"
+        self._progress.update(self._all, note=note)
+
+    def finished(self, record):
+        self._done += 1
+        self._failed += record["status"] != OK
+        self._seconds[record["id"]] = record["seconds"]
+        self._progress.update(self._all, advance=1)
+        error = f": {record['error']['message']}" if record.get("error") else ""
+        self.note(f"[{self._done}/{self._total}] {record['status']} {record['id']}({record['seconds']:.0f}초){error}")
+
+
+def default_jobs(jobs):
+    """이 컴퓨터에서 동시에 실행할 수: 정해 준 수, 없으면 GPU의 수, 그것도 없으면 코어의 절반."""
+    from dask.system import CPU_COUNT
+
+    return jobs or len(_gpus()) or max(1, CPU_COUNT // 2)
+
+
+def duration(seconds):
+    """초를 사람이 읽는 길이로."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f}초"
+    return f"{minutes}분" if minutes < 90 else f"{minutes // 60}시간 {minutes % 60}분"
+
+
+@contextlib.contextmanager
+def _cluster(options, count):
+    """(클라이언트, 일 하나에 필요한 자원, 이 컴퓨터의 GPU들). 할 수 없는 묶음은 일을 보내기 전에 거절해요."""
+    import dask
+    from distributed import Client
+
+    resources, gpus = options.resources, []
+    dask.config.set({"distributed.scheduler.allowed-failures": 0})  # 몇 번 다시 할지는 우리가 세요
+    for name in ("distributed", "distributed.client"):  # 워커와 스케줄러의 일은 우리가 한국어로 알려요
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        if options.scheduler:
+            try:
+                client = stack.enter_context(Client(options.scheduler, timeout=5))
+            except (OSError, ValueError) as error:
+                raise CourseError(
+                    f"스케줄러 {options.scheduler}에 연결하지 못했어요({error}). 주소를 확인하고 dask scheduler를 먼저 켜세요."
+                ) from error
+        else:
+            gpus = _gpus()
+            if gpus and options.jobs and options.jobs > len(gpus):
+                raise CourseError(
+                    f"--jobs {options.jobs}는 할 수 없어요. GPU가 {len(gpus)}개이고 GPU 하나에 일 하나씩이에요. "
+                    f"--jobs {len(gpus)} 이하로 하거나, CPU로 하려면 CUDA_VISIBLE_DEVICES=-1을 앞에 붙이세요."
+                )
+            jobs = min(default_jobs(options.jobs), count)
+            offered = {"GPU": 1} if gpus else {}
+            resources = resources or offered
+            _check_resources(resources, [offered])
+            client = stack.enter_context(_local(jobs, offered, options.retries))
+        if options.scheduler:
+            _check_workers(client, resources, options.scheduler)
+        yield client, resources, gpus
+
+
+@contextlib.contextmanager
+def _local(jobs, resources, retries):
+    """이 컴퓨터의 LocalCluster. 켜지는 동안 워커가 죽으면 다시 켜 봐요."""
+    from distributed import Client, LocalCluster
+
+    for left in reversed(range(retries + 1)):
+        try:
+            cluster = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, resources=resources,
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+            break
+        except RuntimeError as error:
+            if not left:
+                raise CourseError(
+                    f"워커를 켜지 못했어요({error}). 메모리가 모자라면 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
+                ) from error
+    with cluster, Client(cluster) as client:
+        with contextlib.suppress(OSError):  # 마침 죽은 워커가 있어도, 다시 켜진 워커는 알아서 해요
+            client.register_worker_callbacks(worker.settle)
+        yield client
+
+
+def _check_workers(client, resources, scheduler):
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    if not workers:
+        raise CourseError(f"스케줄러 {scheduler}에 워커가 없어요. dask worker {scheduler} --nthreads 1을 먼저 켜세요.")
+    wide = [address for address, found in workers.items() if found["nthreads"] != 1]
+    if wide:
+        raise CourseError(
+            f"워커 {', '.join(wide)}의 스레드가 1개가 아니에요. 한 프로세스에 일 하나씩이에요. "
+            f"dask worker {scheduler} --nthreads 1 --nworkers N으로 다시 켜세요."
+        )
+    _check_resources(resources, [found["resources"] for found in workers.values()])
+    try:
+        client.get_versions(check=True, packages=["papermill", "nbclient", "ipykernel"])
+        different = client.run(worker.differences, fingerprint())
+    except Exception as error:  # 워커에 course_utils가 없거나 Dask의 버전이 달라요
+        raise CourseError(f"워커를 쓸 수 없어요({type(error).__name__}: {error}). {worker.SAME_EVERYWHERE}") from error
+    for address, what in different.items():
+        if what:
+            raise CourseError(f"워커 {address}의 {what}이(가) 달라요. {worker.SAME_EVERYWHERE}")
+
+
+def _check_resources(wanted, offered):
+    if not any(all(have.get(name, 0) >= amount for name, amount in wanted.items()) for have in offered):
+        text = ", ".join(f"{name}={amount:g}" for name, amount in wanted.items())
+        raise CourseError(
+            f"자원 {text}을(를) 가진 워커가 없어요. 기다려도 시작하지 않을 일이라 멈췄어요. "
+            f'--resource를 빼거나, dask worker에 --resources "{text}"를 붙여 켜세요.'
+        )
+
+
+def _capable(client, resources):
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return [
+        address
+        for address, found in workers.items()
+        if all(found["resources"].get(name, 0) >= amount for name, amount in resources.items())
+    ]
+
+
+def _gpus():
+    """이 컴퓨터에서 쓸 수 있는 GPU들의 이름. CUDA_VISIBLE_DEVICES를 따라요."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
+    try:
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = [line for line in answer.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number in range(len(lines))] if answer.returncode == 0 else []

@@ -1,0 +1,210 @@
+"""일 하나: 워커 프로세스에서 papermill로 노트북을 실행해 (기록, 실행된 노트북, 로그)를 돌려줘요.
+
+아무 파일도 쓰지 않고 모두 돌려주므로, 클러스터의 컴퓨터들이 디스크를 함께 쓰지 않아도 돼요.
+"""
+
+import base64
+import io
+import json
+import math
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from course_utils.batch.folder import DIED, FAILED, OK
+from course_utils.batch.plan import fingerprint
+from course_utils.errors import CourseError
+from course_utils.runtime import METRICS_MIME
+
+TOPIC = "course-batch"
+FIGURE_TAG, FIGURE_LIMIT = "report-figure", "일부러 망가뜨리기"
+FIGURE_WIDTH = 800
+SAME_EVERYWHERE = "모든 컴퓨터에 같은 저장소와 같은 requirements.txt를 준비해 주세요."
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+           "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def differences(expected):
+    """이 워커의 도우미·데이터·버전 가운데 묶음을 시작한 컴퓨터와 다른 것(글). 같으면 빈 글."""
+    here = fingerprint()
+    return ", ".join(f"{name}({here[name]} ≠ {value})" for name, value in expected.items() if here[name] != value)
+
+
+def settle():
+    """이 컴퓨터의 워커로 자리 잡기: 화면도 Ctrl-C도 묶음을 시작한 프로세스의 것이에요.
+
+    커널이 닫히며 내는 영어 안내문은 버려요. 레슨의 오류는 기록과 로그에 있어요.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
+    """노트북을 끝까지 실행해요. 레슨의 오류도, 죽은 커널도 예외가 아니라 기록이 돼요.
+
+    Args:
+        job: id, lesson, parameters, digest가 든 dict.
+        notebook: 출력이 없는 nbformat dict.
+        cell_seconds, job_seconds: 셀 하나와 일 전체의 제한 시간(초)이나 None.
+        peers: {컴퓨터: 거기 있는 워커의 수}. 코어를 나눠 써요.
+        gpus: 이 컴퓨터의 GPU 이름들. 워커의 번호대로 하나씩 써요. 클러스터에서는 워커를 띄운 사람이 정해요.
+        expected: 묶음을 시작한 컴퓨터의 `fingerprint()`.
+    Returns:
+        (기록 dict, 실행된 노트북의 글, 로그의 글).
+    Raises:
+        CourseError: 이 워커의 도우미나 버전이 다를 때.
+    """
+    import nbformat
+    import papermill
+    from dask.system import CPU_COUNT
+    from distributed import get_worker
+
+    worker = get_worker()
+    if different := differences(expected):
+        raise CourseError(f"워커 {worker.address}의 {different}이(가) 달라요. {SAME_EVERYWHERE}")
+    threads = max(1, CPU_COUNT // peers.get(urlsplit(worker.address).hostname, 1))
+    _prepare_environment(threads, gpus[int(worker.name)] if gpus else None)
+    began, started = time.monotonic(), datetime.now(UTC)
+    watch = _Watch(worker, job["id"], began, cell_seconds, job_seconds)
+    record = job | {"status": OK, "started": started.isoformat(timespec="seconds")}
+    source = nbformat.from_dict(notebook)
+    try:
+        papermill.execute_notebook(
+            source, None, parameters=job["parameters"], progress_bar=False, start_timeout=120,
+            on_notebook_start=watch.notebook_started, on_cell_start=watch.cell_started, timeout_func=watch.time_left,
+            extra_arguments=["--log-level=CRITICAL"],
+        )  # fmt: skip
+    except Exception as error:
+        record |= watch.explain(error)
+    executed = watch.notebook or source
+    stopped = _not_executed(executed) if record["status"] == OK else None
+    if stopped:
+        message = f"{stopped}번째 코드 셀부터 실행되지 않았어요. 앞의 셀이 sys.exit()로 멈췄을 수 있어요."
+        record |= {"status": FAILED, "error": {"message": message, "cell": stopped, "source": ""}}
+    record |= {
+        "seconds": round(time.monotonic() - began, 2),
+        "threads": threads,
+        "metrics": _metrics(executed),
+        "figure": _figure(executed),
+    }
+    watch.log(f"{record['status']} · {record['seconds']}초")
+    return record, json.dumps(executed, ensure_ascii=False, indent=1), "\n".join(watch.lines) + "\n"
+
+
+class _Watch:
+    """실행을 지켜보며 어디까지 왔는지 알리고, 제한 시간을 셀마다 나눠 줘요."""
+
+    def __init__(self, worker, job_id, began, cell_seconds, job_seconds):
+        self.notebook, self.lines = None, []
+        self._worker, self._id, self._cell, self._source = worker, job_id, 0, ""
+        self._cell_seconds = cell_seconds or math.inf
+        self._job_seconds, self._deadline = job_seconds, began + (job_seconds or math.inf)
+
+    def log(self, text):
+        line = f"{datetime.now():%H:%M:%S} {text}"
+        self.lines.append(line)
+        return line
+
+    def notebook_started(self, notebook):
+        self.notebook = notebook
+
+    def cell_started(self, cell, cell_index):
+        if cell["cell_type"] != "code" or not cell["source"].strip():
+            return
+        self._cell, self._source = self._cell + 1, cell["source"]  # 노트북에 보이는 [번호]와 같아요
+        line = self.log(f"코드 셀 [{self._cell}] {self._source.strip().splitlines()[0][:80]}")
+        part = (cell_index + 1, len(self.notebook.cells))
+        self._worker.log_event(TOPIC, {"id": self._id, "part": part, "line": line})
+
+    def time_left(self, cell):
+        left = min(self._cell_seconds, self._deadline - time.monotonic())
+        return None if left == math.inf else max(1, math.ceil(left))
+
+    def explain(self, error):
+        """예외를 기록의 status와 error로. 끊김은 다시 해 볼 만한 것, 실패는 레슨 탓이에요."""
+        kind, status = type(error).__name__, FAILED
+        if hasattr(error, "ename"):
+            self.lines += ANSI.sub("", "\n".join(error.traceback)).splitlines()
+            message = ANSI.sub("", f"{error.ename}: {error.evalue}").removeprefix("CourseError: ")
+        elif kind == "CellTimeoutError":
+            whole = time.monotonic() >= self._deadline - 1
+            limit = f"일 하나의 제한 시간 {self._job_seconds}초" if whole else f"셀의 제한 시간 {self._cell_seconds}초"
+            message = f"{limit}를 넘겼어요. --timeout이나 --job-timeout을 늘려 보세요."
+        elif kind == "DeadKernelError" or "Kernel died" in str(error):
+            status = DIED
+            message = "커널이 죽었어요. 메모리가 모자랐을 수 있어요. 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
+        else:
+            status, message = DIED, f"노트북을 실행하지 못했어요({kind}: {ANSI.sub('', str(error))[:500]})."
+        self.log(message)
+        error = {"message": _no_home(message)[:2000], "cell": self._cell or None, "source": self._source[:2000]}
+        return {"status": status, "error": error}
+
+
+def _prepare_environment(threads, gpu):
+    """커널이 물려받을 환경. 워커는 한 번에 일 하나만 하므로 프로세스의 환경을 바꿔도 돼요."""
+    os.environ |= dict.fromkeys(THREADS, str(threads)) | {"COURSE_STATIC": "1", "PYTHONUTF8": "1"}
+    os.environ.pop("MPLBACKEND", None)  # 있으면 커널이 그림을 출력에 남기지 않아요
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+
+
+def _not_executed(notebook):
+    """실행되지 않은 첫 코드 셀의 번호나 None."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    skipped = (cell.execution_count is None and "skip-execution" not in cell.metadata.get("tags", ()) for cell in code)
+    return next((number for number, yes in enumerate(skipped, start=1) if yes), None)
+
+
+def _metrics(notebook):
+    """`run.finish`가 남긴 지표. 숫자와 None(발산)만 믿어요."""
+    found = {}
+    for output in _outputs(notebook.cells):
+        found |= output.get("data", {}).get(METRICS_MIME, {})
+    numeric = {str(name): v for name, v in found.items() if v is None or type(v) in (int, float)}
+    return {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
+
+
+def _figure(notebook):
+    """보고서에 보일 그림 하나(data: 주소)나 None. 태그 report-figure의 그림, 없으면 '일부러 망가뜨리기' 앞의 마지막 그림."""
+    chosen = [cell for cell in notebook.cells if FIGURE_TAG in cell.metadata.get("tags", ())]
+    ends = (i for i, cell in enumerate(notebook.cells) if cell.cell_type == "markdown" and FIGURE_LIMIT in cell.source)
+    before = notebook.cells[: next(ends, None)]
+    for cells in (chosen, before, notebook.cells):
+        pictures = [o["data"]["image/png"] for o in _outputs(cells) if "image/png" in o.get("data", {})]
+        if pictures:
+            return _shrunk(pictures[-1])
+    return None
+
+
+def _shrunk(png):
+    from PIL import Image
+
+    try:
+        picture = Image.open(io.BytesIO(base64.b64decode("".join(png)))).convert("RGB")
+    except (OSError, ValueError):  # 그림이 아니거나 깨졌어요
+        return None
+    picture.thumbnail((FIGURE_WIDTH, FIGURE_WIDTH))
+    file = io.BytesIO()
+    picture.save(file, "webp", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _outputs(cells):
+    return [output for cell in cells for output in cell.get("outputs", ())]
+
+
+def _no_home(text):
+    """이 컴퓨터의 집 폴더와 임시 폴더의 경로를 가려요."""
+    for folder, mark in ((tempfile.gettempdir(), "(임시 폴더)"), (str(Path.home()), "~")):
+        text = text.replace(folder + os.sep, mark + os.sep)
+    return text

@@ -1,0 +1,230 @@
+"""묶음이 견디는 사고: kill -9(워커·커널·클라이언트·스케줄러), Ctrl-C, 가득 찬 디스크. 진짜 프로세스로 일으켜요.
+
+무작위로 죽이는 횟수는 환경 변수 COURSE_KILLS(기본 3)예요.
+"""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from batch_tools import batch, begin, descendants, lesson, records
+
+import course_utils
+
+KILLS = int(os.environ.get("COURSE_KILLS", "3"))
+NAP = "import time\ntime.sleep(0.2)"
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    """방해받지 않은 묶음의 (명령, 결과)."""
+    folder = tmp_path_factory.mktemp("calm")
+    paths = [lesson(folder / "lessons", name, NAP) for name in ("01_a", "02_b")]
+    command = ["run", *paths, "--seeds", "0..1", "--jobs", 2]
+    code, said = batch(*command, "--out", folder / "out")
+    assert code == 0, said
+    return command, results(folder / "out")
+
+
+def results(out):
+    return {name: (record["digest"], record["metrics"]) for name, record in records(out).items()}
+
+
+def wait_for(found, seconds=60):
+    """found()가 참이 될 때까지 기다려 그 값을 돌려줘요."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("기다리던 일이 일어나지 않았어요")
+
+
+def status_is_true(out):
+    """status가 말하는 완료의 수와 온전한 기록의 수가 같고, 조각이 끝난 일로 보이지 않아요."""
+    _, said = batch("status", out)
+    whole = [record for record in records(out).values() if record["status"] == "완료"]
+    assert f"완료 {len(whole)}개" in said and "Traceback" not in said, said
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+def test_kill_9_at_a_random_moment_then_resume(calm, tmp_path, number):
+    chance = random.Random(number)
+    kind = ("worker", "kernel", "client")[number % 3]
+    command, expected = calm
+    out = tmp_path / "out"
+    process = begin(*command, "--out", out)
+    if kind == "client":
+        wait_for(lambda: (out / "plan.json").exists())
+        time.sleep(chance.uniform(0, 6))
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.kill()
+    else:
+        wait_for(lambda: descendants(process.pid, kind))
+        time.sleep(chance.uniform(0, 3))
+        children = []
+        for victim in descendants(process.pid, kind)[:1]:
+            victim.kill()
+    said, _ = process.communicate(timeout=120)
+    assert not psutil.wait_procs(children, timeout=20)[1], "주인 없는 프로세스가 남았어요"
+    if kind != "client":
+        assert process.returncode == 0, said
+    status_is_true(out)
+    code, said = batch(*command, "--out", out)
+    assert code == 0 and results(out) == expected, said
+    assert not list(out.rglob("*.part"))
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(calm, tmp_path):
+    command, expected = calm
+    out = tmp_path / "out"
+    process = begin(*command, "--jobs", 1, "--out", out)
+    wait_for(lambda: list((out / "jobs").glob("*.json")))
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "같은 명령을 다시" in said and "Traceback" not in said, said
+    status_is_true(out)
+    code, said = batch(*command, "--out", out)
+    assert code == 0 and "이미 끝난 일 0개" not in said and results(out) == expected, said
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """가득 차기 쉬운 디스크(tmpfs). 만들 수 없으면 건너뛰어요."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", disk], capture_output=True
+    )
+    if not made or made.returncode:
+        pytest.skip("작은 디스크(tmpfs)를 붙이려면 관리자 권한이 필요해요")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_full_disk_stops_and_the_rest_comes_later(calm, small_disk):
+    command, expected = calm
+    out = small_disk / "out"
+    code, said = batch(*command, "--out", out)
+    assert code == 2 and "디스크가 가득 찼어요" in said and "Traceback" not in said, said
+    status_is_true(out)
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    code, said = batch(*command, "--out", out)
+    assert code == 0 and "이미 끝난 일 0개" not in said and results(out) == expected, said
+
+
+class Cluster:
+    """이 컴퓨터 안의 진짜 클러스터: dask scheduler와 dask worker 프로세스들."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address, self.processes = f"tcp://127.0.0.1:{self.port}", []
+        self.start_scheduler()
+
+    def start_scheduler(self):
+        self.scheduler = self._dask("scheduler", "--host", "127.0.0.1", "--port", self.port, "--no-dashboard")
+
+    def start_worker(self, *options, **environment):
+        return self._dask(
+            "worker", self.address, "--nthreads", 1, "--no-nanny", "--no-dashboard", *options, **environment
+        )
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def _dask(self, *arguments, **environment):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *map(str, arguments)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | environment,
+            cwd=self._folder,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.close()
+
+
+def workers_of(cluster, count):
+    """워커가 count개 모일 때까지 기다려요."""
+    from distributed import Client
+
+    with Client(cluster.address, timeout=30) as client:
+        client.wait_for_workers(count, timeout=60)
+
+
+def test_a_real_cluster_loses_a_worker_and_its_scheduler(calm, tmp_path, cluster):
+    command, expected = calm
+    workers = [cluster.start_worker() for _ in range(2)]
+    workers_of(cluster, 2)
+    out = tmp_path / "out"
+    arguments = [*command, "--scheduler", cluster.address, "--out", out]
+
+    process = begin(*arguments)
+    wait_for(lambda: descendants(workers[0].pid, "kernel"))
+    workers[0].kill()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and results(out) == expected, said
+
+    shutil.rmtree(out)
+    workers.append(cluster.start_worker())
+    workers_of(cluster, 2)
+    process = begin(*arguments)
+    wait_for(lambda: list((out / "jobs").glob("*.json")))
+    cluster.scheduler.kill()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2 and "연결이 끊겼어요" in said and "Traceback" not in said, said
+    status_is_true(out)
+    cluster.start_scheduler()
+    for _ in range(2):
+        cluster.start_worker()
+    workers_of(cluster, 2)
+    code, said = batch(*arguments)
+    assert code == 0 and "이미 끝난 일 0개" not in said and results(out) == expected, said
+
+
+def test_unfit_clusters_are_refused_at_once(calm, tmp_path, cluster):
+    command = [*calm[0], "--scheduler", cluster.address, "--out", tmp_path / "out"]
+    assert_refused(command, "워커가 없어요")
+    wide = cluster.start_worker("--nthreads", 2)
+    workers_of(cluster, 1)
+    assert_refused(command, "스레드가 1개가 아니에요")
+    wide.kill()
+    wide.wait()
+    stale = tmp_path / "stale" / "course_utils"
+    shutil.copytree(Path(course_utils.__file__).parent, stale)
+    (stale / "errors.py").write_text((stale / "errors.py").read_text("utf-8") + "\n# 다른 판\n", "utf-8")
+    old = cluster.start_worker(PYTHONPATH=str(stale.parent))
+    workers_of(cluster, 1)
+    assert_refused(command, "course_utils(")
+    old.kill()
+    old.wait()
+    cluster.start_worker("--resources", "GPU=1")
+    workers_of(cluster, 1)
+    assert_refused([*command, "--resource", "GPU=2"], "자원 GPU=2")
+    code, said = batch(*command, "--resource", "GPU=1")
+    assert code == 0, said
+
+
+def assert_refused(command, words):
+    began = time.monotonic()
+    code, said = batch(*command)
+    assert code == 2 and words in said and "Traceback" not in said, said
+    assert time.monotonic() - began < 20
