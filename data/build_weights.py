@@ -1,7 +1,7 @@
 """data/weights/*.npz 를 만듭니다: 노트북의 셀을 그대로 꺼내 MNIST로 배우고, 8비트로 줄여 저장해요.
 
 실행: COURSE_MNIST=/경로/mnist.npz python data/build_weights.py 이름…   (이름이 없으면 전부)
-CPU 두 코어에서 걸리는 시간: digit_features 4분, 나머지는 하나에 5–20분. 끊기면 다시 실행해요. 이어서 배워요.
+CPU 두 코어에서 걸리는 시간: digit_features 4분, 나머지는 하나에 10–30분. 끊기면 다시 실행해요. 이어서 배워요.
 """
 
 import sys
@@ -105,7 +105,7 @@ def save(model, name, history, measure):
 BUILDERS = {
     "digit_features": digit_features,
     "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", 2, 60, epochs=10),
-    "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", 20, 128, epochs=80, rate=8e-3, warm_up=0.1, jit=True),
+    "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", 20, 128, epochs=400, rate=2e-3, warm_up=0.1, jit=True),
     "08_dcgan": dcgan_08,
     "09_wgan": wgan_09,
 }
