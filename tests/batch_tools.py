@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -45,6 +46,7 @@ def begin(*arguments, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "course_utils.batch", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # 뒤에서(&) 도는 시험도 Ctrl-C를 받게
         env=os.environ | {"PYTHONUTF8": "1", "COURSE_DATASET": "digits", "COURSE_PROFILE": "smoke"} | environment,
     )  # fmt: skip
 
