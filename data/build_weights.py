@@ -57,10 +57,10 @@ def lesson_cells(name, *tags):
     return cells, mnist
 
 
-def vae_05(name, kind, latent_dim, batch_size, **plan):
-    """05의 VAE 하나. kind: 노트북의 함수 이름의 앞부분("conv" | "dense")."""
+def vae_05(name, kind, sizes, batch_size, **plan):
+    """05의 VAE 하나. kind: 노트북의 함수 이름의 앞부분("conv" | "dense"), sizes: 그 함수에 넘길 크기들."""
     lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "train", "dense", "weights")
-    encoder, decoder = (lesson[f"{kind}_{half}"](latent_dim) for half in ("encoder", "decoder"))
+    encoder, decoder = (lesson[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
     vae = lesson["connect"](encoder, decoder)
     history = lesson["train"](vae, name, 0, batch_size, **plan)
     bound, x_test = lesson["log_weights"](encoder, decoder), mnist.x_test[..., None] / np.float32(255)
@@ -104,8 +104,10 @@ def save(model, name, history, measure):
 
 BUILDERS = {
     "digit_features": digit_features,
-    "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", 2, 60, epochs=10),
-    "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", 20, 128, epochs=400, rate=2e-3, warm_up=0.1, jit=True),
+    "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", (2,), 60, epochs=10),
+    "05_vae_dense": lambda: vae_05(
+        "05_vae_dense", "dense", (20, 800), 128, epochs=200, rate=2e-3, warm_up=0.1, jit=True
+    ),
     "08_dcgan": dcgan_08,
     "09_wgan": wgan_09,
 }
