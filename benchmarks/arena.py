@@ -67,7 +67,7 @@ class Contestant:
         return images, took
 
     def ask(self, what, *arguments):
-        """멈춰 있는 선수의 메서드를 불러요. 시간에 들어가지 않아요."""
+        """멈춰 있는 선수의 메서드(또는 "peak_memory")를 불러요. 시간에 들어가지 않아요."""
         self._pipe.send((what, arguments))
         return self._answer()
 
@@ -135,7 +135,8 @@ class _Tick:
     def _wait(self):
         while isinstance(command := self._pipe.recv(), tuple):
             what, arguments = command
-            self._pipe.send(("ok", getattr(self._player, what)(*arguments)))
+            method = peak_memory if what == "peak_memory" else getattr(self._player, what)
+            self._pipe.send(("ok", method(*arguments)))
         if command is None:
             raise Stop
         self._seconds, self._images, self._first = command, 0, None

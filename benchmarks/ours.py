@@ -9,7 +9,7 @@ import numpy as np
 
 import course_utils
 from benchmarks import flops
-from benchmarks.arena import peak_memory, save_weights
+from benchmarks.arena import save_weights
 from benchmarks.tasks import TASKS, probe
 from course_utils import data, lessons, training
 
@@ -218,8 +218,6 @@ class Player:
 
     def train(self, tick):
         self.lesson.train(tick)
-
-    peak_memory = staticmethod(peak_memory)
 
 
 def count_trainable(network):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.arena import CORES, peak_memory, read_weights
+from benchmarks.arena import CORES, read_weights
 from benchmarks.tasks import TASKS, probe
 
 torch.set_num_threads(CORES)
@@ -383,5 +383,3 @@ class Player:
                 with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
                     self.peer.step(x)
                 tick(size)
-
-    peak_memory = staticmethod(peak_memory)
