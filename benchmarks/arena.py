@@ -1,6 +1,6 @@
 """경기장: 선수(견주는 방법)마다 오래 사는 프로세스 하나. 차례로 불러 조금씩 달리게 하고 시간을 재요.
 
-선수는 `train(tick)`으로 끝없이 배우면서, 걸음을 마칠 때마다 `tick(본 그림의 수)`를 불러요. `tick`은 차례가 아니면
+선수는 `train(tick)`으로 배우면서, 걸음을 마칠 때마다 `tick(본 그림의 수)`를 불러요. `tick`은 차례가 아니면
 거기서 기다려요. 그래서 누구의 학습 고리든 고치지 않고 번갈아 잴 수 있어요.
 """
 
@@ -58,7 +58,7 @@ class Contestant:
         self._ready_seconds, self.first_seconds = time.monotonic() - began, None
 
     def run(self, seconds):
-        """적어도 seconds초 배우게 하고 (본 그림의 수, 걸린 초)를 돌려줘요. 첫 번째는 적어도 한 걸음이에요."""
+        """적어도 seconds초, 적어도 한 걸음 배우게 하고 (본 그림의 수, 걸린 초)를 돌려줘요. 다 배웠으면 그림이 0장이에요."""
         began = time.monotonic()
         self._pipe.send(seconds)
         images, took, first = self._answer()
@@ -107,8 +107,9 @@ def _live(pipe, module, options):
             player = player_class(**options)
             pipe.send(("ok", player.info | {"import_seconds": imported}))
             with contextlib.suppress(Stop):
-                player.train(_Tick(pipe, player))
-                raise RuntimeError("학습이 먼저 끝났어요")
+                tick = _Tick(pipe, player)
+                player.train(tick)
+                tick.end()
         except (EOFError, BrokenPipeError, KeyboardInterrupt):
             pass
         except BaseException:
@@ -130,6 +131,12 @@ class _Tick:
         self._first = self._first or now
         if now - self._began >= self._seconds:
             self._pipe.send(("ok", (self._images, now - self._began, self._first)))
+            self._wait()
+
+    def end(self):
+        """다 배웠어요. 이제 부르면 그림이 0장이에요."""
+        while True:
+            self._pipe.send(("ok", (self._images, time.monotonic() - self._began, self._first)))
             self._wait()
 
     def _wait(self):

@@ -32,6 +32,7 @@ class Lesson:
     Attributes:
         networks: {이름: Keras 모델}. 가중치를 옮기고 매개변수를 세는 단위예요.
         batch: 한 걸음에 보는 진짜 그림의 수.
+        steps: quick 프로파일이 배우는 걸음의 수.
         flops: 그림 한 장의 셈.
     """
 
@@ -40,11 +41,10 @@ class Lesson:
         self.images = images
         self.cells = lessons.load_cells(notebook, *tags)
         self.quick = quick_settings(notebook)
-        self.cells.update(
-            run=self.run, cfg=SimpleNamespace(**self.quick), seed=seed, x_train=images, batch_size=None,
-        )  # fmt: skip
+        self.cells.update(run=self.run, cfg=SimpleNamespace(**self.quick), seed=seed, x_train=images)
+        self.steps = self.quick.get("steps")
 
-    def train(self, tick, steps=FOREVER):
+    def train(self, tick, steps):
         """노트북의 `train`을 steps걸음. 걸음을 마칠 때마다 `tick(본 그림의 수)`."""
         batch = self.batch
 
@@ -89,8 +89,10 @@ class Autoencoder(Lesson):
 
 
 class VAE(Lesson):
-    def __init__(self, images, seed, kind, latent, batch, **recipe):
+    def __init__(self, images, seed, kind, latent, batch):
         super().__init__("05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights"), images, seed)
+        recipe = {"rate": self.quick["dense_rate"], "warm_up": 0.1, "jit": True} if kind == "dense" else {}
+        self.steps = max(self.quick[f"{kind}_steps"], self.quick[f"{kind}_epochs"] * (len(images) // batch))
         encoder, decoder = (self.cells[f"{kind}_{half}"](latent) for half in ("encoder", "decoder"))
         self.networks = {"encoder": encoder, "decoder": decoder}
         self.model, self.batch, self.recipe = self.cells["connect"](encoder, decoder), batch, recipe
@@ -105,6 +107,9 @@ class VAE(Lesson):
     def learn(self, steps):
         self.cells["train"](self.model, "bench", steps, self.batch, **self.recipe)
 
+    def snapshot(self, count):
+        return [network.get_weights() for network in self.networks.values()]
+
 
 class Adversarial(Lesson):
     """06, 08, 09: 생성자와 판별자를 담은 모델 하나."""
@@ -116,6 +121,10 @@ class Adversarial(Lesson):
 
     def turn(self, images, training):
         return self.judge(images, training=training)
+
+    def snapshot(self, count):
+        z = np.random.default_rng(0).normal(size=(count, self.model.latent_dim)).astype("float32")
+        return np.clip((self.model.average.predict(z, batch_size=500, verbose=0) + 1) / 2, 0, 1)
 
     def default_batch(self):
         return inspect.signature(self.cells["train"]).parameters["batch_size"].default
@@ -184,7 +193,7 @@ class WGAN(Adversarial):
 LESSONS = {
     "ae": Autoencoder,
     "conv_vae": lambda images, seed: VAE(images, seed, "conv", 2, 60),
-    "dense_vae": lambda images, seed: VAE(images, seed, "dense", 20, 128, rate=8e-3, warm_up=0.1, jit=True),
+    "dense_vae": lambda images, seed: VAE(images, seed, "dense", 20, 128),
     "gan": DenseGAN,
     "dcgan": DCGAN,
     "wgan": WGAN,
@@ -194,19 +203,20 @@ LESSONS = {
 class Player:
     """경기장의 선수(`arena.Contestant`)."""
 
-    def __init__(self, key, images, weights=None, precision="float32", seed=0):
+    def __init__(self, key, images, weights=None, precision="float32", steps=FOREVER):
         """
         Args:
             key: `TASKS`의 이름.
             images: uint8 (N, 28, 28).
             weights: 첫 가중치를 적어 둘 .npz 경로. 다른 선수가 여기서 시작해요.
             precision: "float32" | "mixed_bfloat16".
-            seed: 시드.
+            steps: 배울 걸음의 수. None이면 quick 프로파일대로.
         """
         import keras
 
         keras.mixed_precision.set_dtype_policy(precision)
-        self.lesson = lesson = LESSONS[key](images, seed)
+        self.lesson = lesson = LESSONS[key](images, 0)
+        self.steps = steps or lesson.steps
         if weights:
             save_weights(weights, {name: network.get_weights() for name, network in lesson.networks.items()})
         self.info = {
@@ -217,7 +227,11 @@ class Player:
         }
 
     def train(self, tick):
-        self.lesson.train(tick)
+        self.lesson.train(tick, self.steps)
+
+    def snapshot(self, count):
+        """지금의 모델: VAE는 가중치 [인코더, 디코더], GAN은 평균본의 그림 (count, 28, 28, 1), 0–1."""
+        return self.lesson.snapshot(count)
 
 
 def count_trainable(network):

@@ -150,6 +150,30 @@ def copy_weights(network, arrays):
                 tensor.copy_(torch.from_numpy(np.ascontiguousarray(value)).reshape(tensor.shape))
 
 
+def textbook_generator():
+    return nn.Sequential(
+        nn.Linear(100, 7 * 7 * 128, bias=False), nn.Unflatten(1, (128, 7, 7)), nn.BatchNorm2d(128), relu(),
+        nn.ConvTranspose2d(128, 64, 5, 2, 2, 1, bias=False), nn.BatchNorm2d(64), relu(),
+        nn.ConvTranspose2d(64, 1, 5, 2, 2, 1), nn.Tanh(),
+    )  # fmt: skip
+
+
+def textbook_judge(normalize):
+    return nn.Sequential(
+        nn.Conv2d(1, 64, 5, 2, 2), leaky(),
+        nn.Conv2d(64, 128, 5, 2, 2, bias=not normalize), *([nn.BatchNorm2d(128)] if normalize else []), leaky(),
+        nn.Flatten(), nn.Linear(7 * 7 * 128, 1),
+    )  # fmt: skip
+
+
+def small_normal(network):
+    """DCGAN 논문의 초기화: 평균 0, 표준편차 0.02."""
+    for part in network.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(part.weight, 0.0, 0.02)
+    return network
+
+
 class Supervised:
     """오토인코더들: 최적화기 하나."""
 
@@ -206,6 +230,22 @@ class VAE(Supervised):
     def start_loss(self, x, z, uniform):
         return self.parts(x, z)
 
+    def snapshot(self, count):
+        return [
+            [t.numpy(force=True).T for part in network.modules() if isinstance(part, nn.Linear)
+             for t in (part.weight, part.bias)]
+            for network in self.networks.values()
+        ]  # fmt: skip
+
+
+class TextbookVAE(VAE):
+    """같은 784-400-20 망을 Adam 1e-3만으로."""
+
+    clip = None
+
+    def __init__(self):
+        super().__init__("dense")
+
 
 class Adversarial:
     """생성자와 판별자, 생성자의 이동 평균."""
@@ -244,6 +284,14 @@ class Adversarial:
 
     def generator_loss(self, fake):
         return F.softplus(-self.judge(fake)).mean()  # −log D(G(z))
+
+
+    def snapshot(self, count):
+        generator = self.networks["generator"].eval()
+        with torch.no_grad():
+            images = torch.cat([generator(torch.randn(500, self.latent)) for _ in range(-(-count // 500))])[:count]
+        generator.train()
+        return ((images.permute(0, 2, 3, 1) + 1) / 2).clamp(0, 1).numpy()
 
 
 class DenseGAN(Adversarial):
@@ -296,7 +344,7 @@ class WGAN(Adversarial):
     betas, n_critic, penalized = (0.0, 0.9), 2, 4  # 벌점은 넷 가운데 하나에서만
 
     def __init__(self):
-        super().__init__(conv_generator(), conv_judge(normalize=False), 32, 128)
+        super().__init__(conv_generator(), conv_judge(normalize=False), 32, 64 * self.n_critic)
 
     def parts(self, real, fake, epsilon):
         gap = self.judge(real).mean() - self.judge(fake).mean()
@@ -328,6 +376,33 @@ class WGAN(Adversarial):
         return self.parts(2 * x - 1, fake, epsilon)
 
 
+class Plain:
+    """이동 평균 없이."""
+
+    def follow(self):
+        pass
+
+
+class TextbookDCGAN(Plain, DCGAN):
+    """교과서의 설정: 배치 64, 학습률 2e-4."""
+
+    rates = (2e-4, 2e-4)
+
+    def __init__(self):
+        networks = small_normal(textbook_generator()), small_normal(textbook_judge(normalize=True))
+        Adversarial.__init__(self, *networks, 100, 64)
+
+
+class TextbookWGAN(Plain, WGAN):
+    """논문의 설정: 학습률 1e-4, 비평가 다섯 번, 벌점은 모든 그림에서."""
+
+    rates, n_critic, penalized = (1e-4, 1e-4), 5, 1
+
+    def __init__(self):
+        Adversarial.__init__(self, textbook_generator(), textbook_judge(normalize=False), 100, 64 * self.n_critic)
+
+
+TEXTBOOKS = {"dense_vae": TextbookVAE, "dcgan": TextbookDCGAN, "wgan": TextbookWGAN}
 PEERS = {
     "ae": Autoencoder,
     "conv_vae": lambda: VAE("conv"),
@@ -341,31 +416,24 @@ PEERS = {
 class Player:
     """경기장의 선수(`arena.Contestant`)."""
 
-    def __init__(self, key, images, weights, optimizer="fused", channels_last=True, compiled=False, bf16=False):
+    def __init__(self, key, images, weights=None, optimizer="fused", channels_last=True, compiled=False, bf16=False):
         """
         Args:
-            key: `TASKS`의 이름. images: uint8 (N, 28, 28). weights: 첫 가중치(.npz).
+            key: `TASKS`의 이름. images: uint8 (N, 28, 28).
+            weights: 우리의 첫 가중치(.npz). None이면 교과서의 망을 처음부터 배워요(`TEXTBOOKS`에 있는 것만).
             optimizer: Adam의 구현, "fused" | "foreach".
             channels_last: 합성곱 망의 메모리 배치. compiled: `torch.compile`을 쓸까. bf16: autocast로 bfloat16을 쓸까.
         """
-        self.peer, self.bf16 = PEERS[key](), bf16
-        for name, arrays in read_weights(weights).items():
-            copy_weights(self.peer.networks[name], arrays)
+        self.peer, self.bf16 = (PEERS if weights else TEXTBOOKS)[key](), bf16
+        self.info = {"batch": self.peer.batch}
+        if weights:
+            images = images[:, ::-1, ::-1] if TASKS[key].conv else images
+            for name, arrays in read_weights(weights).items():
+                copy_weights(self.peer.networks[name], arrays)
+            self.info |= self.start(probe(key, images))
         layout = torch.channels_last if TASKS[key].conv and channels_last else torch.contiguous_format
         for network in self.peer.networks.values():
             network.to(memory_format=layout)
-        if TASKS[key].conv:
-            images = images[:, ::-1, ::-1]
-        given = probe(key, images)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            values = self.peer.start_loss(
-                torch.from_numpy(given.images).permute(0, 3, 1, 2), *map(torch.from_numpy, given[1:])
-            )
-        self.info = {
-            "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in self.peer.networks.items()},
-            "start_loss": [value.item() for value in values],
-            "batch": self.peer.batch,
-        }
         self.peer.prepare(
             lambda weights, rate, betas: torch.optim.Adam(
                 weights, rate, betas, eps=1e-7, fused=optimizer == "fused", foreach=optimizer == "foreach"
@@ -373,6 +441,15 @@ class Player:
             torch.compile if compiled else lambda function: function,
         )
         self.pictures = torch.from_numpy(np.ascontiguousarray(images))[:, None]
+
+    def start(self, given):
+        images = torch.from_numpy(np.ascontiguousarray(given.images)).permute(0, 3, 1, 2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            values = self.peer.start_loss(images, *map(torch.from_numpy, given[1:]))
+        return {
+            "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in self.peer.networks.items()},
+            "start_loss": [value.item() for value in values],
+        }
 
     def train(self, tick):
         size = self.peer.batch
@@ -383,3 +460,7 @@ class Player:
                 with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
                     self.peer.step(x)
                 tick(size)
+
+    def snapshot(self, count):
+        """`ours.Player.snapshot`과 같은 것을 교과서의 망에서."""
+        return self.peer.snapshot(count)
