@@ -11,7 +11,7 @@ import course_utils
 from benchmarks import flops
 from benchmarks.arena import save_weights
 from benchmarks.tasks import TASKS, probe
-from course_utils import data, lessons, training
+from course_utils import lessons, training
 
 FOREVER = 10_000_000  # 재는 동안 끝나지 않을 걸음의 수
 
@@ -193,7 +193,7 @@ class WGAN(Adversarial):
 LESSONS = {
     "ae": Autoencoder,
     "conv_vae": lambda images, seed: VAE(images, seed, "conv", 2, 60),
-    "dense_vae": lambda images, seed: VAE(images, seed, "dense", 20, 128),
+    "dense_vae": lambda images, seed, latent=20, batch=128: VAE(images, seed, "dense", latent, batch),
     "gan": DenseGAN,
     "dcgan": DCGAN,
     "wgan": WGAN,
@@ -203,7 +203,7 @@ LESSONS = {
 class Player:
     """경기장의 선수(`arena.Contestant`)."""
 
-    def __init__(self, key, images, weights=None, precision="float32", steps=FOREVER):
+    def __init__(self, key, images, weights=None, precision="float32", steps=FOREVER, **sizes):
         """
         Args:
             key: `TASKS`의 이름.
@@ -211,20 +211,18 @@ class Player:
             weights: 첫 가중치를 적어 둘 .npz 경로. 다른 선수가 여기서 시작해요.
             precision: "float32" | "mixed_bfloat16".
             steps: 배울 걸음의 수. None이면 quick 프로파일대로.
+            **sizes: dense_vae의 잠재 차원(latent)과 배치(batch)를 바꿀 때.
         """
         import keras
 
         keras.mixed_precision.set_dtype_policy(precision)
-        self.lesson = lesson = LESSONS[key](images, 0)
+        self.lesson = lesson = LESSONS[key](images, 0, **sizes)
         self.steps = steps or lesson.steps
+        self.info = {"batch": lesson.batch, "flops": lesson.flops}
         if weights:
             save_weights(weights, {name: network.get_weights() for name, network in lesson.networks.items()})
-        self.info = {
-            "parameters": {name: count_trainable(network) for name, network in lesson.networks.items()},
-            "start_loss": lesson.start_loss(probe(key, images)),
-            "batch": lesson.batch,
-            "flops": lesson.flops,
-        }
+            self.info["parameters"] = {name: count_trainable(network) for name, network in lesson.networks.items()}
+            self.info["start_loss"] = lesson.start_loss(probe(key, images))
 
     def train(self, tick):
         self.lesson.train(tick, self.steps)

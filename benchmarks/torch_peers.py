@@ -285,7 +285,6 @@ class Adversarial:
     def generator_loss(self, fake):
         return F.softplus(-self.judge(fake)).mean()  # −log D(G(z))
 
-
     def snapshot(self, count):
         generator = self.networks["generator"].eval()
         with torch.no_grad():
