@@ -23,9 +23,9 @@ from course_utils.lessons import NOTEBOOKS
 # 첫 코드 셀 앞에서 실행해요: keras가 들어오면 fit에 콜백을 하나 보태 첫 걸음 뒤에 커널을 멈춰요
 HOOK = """
 import builtins, os, sys, time
-def _watch(name, *args, _import=builtins.__import__, **kwargs):
+def _watch(name, *args, _import=builtins.__import__, _modules=sys.modules, **kwargs):
     module = _import(name, *args, **kwargs)
-    keras = sys.modules.get("keras")
+    keras = _modules.get("keras")
     if keras and hasattr(keras, "Model") and hasattr(keras, "callbacks") and not hasattr(keras, "_watched"):
         keras._watched, fit = True, keras.Model.fit
         class First(keras.callbacks.Callback):
@@ -54,6 +54,7 @@ def first_step(path):
 
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    notebook.cells = [nbformat.v4.new_code_cell(HOOK), *code]
     with tempfile.TemporaryDirectory() as folder:
         stamp = Path(folder, "first")
         os.environ["COURSE_FIRST_STEP"] = str(stamp)
@@ -61,9 +62,8 @@ def first_step(path):
         began, times = time.time(), []
         with client.setup_kernel():
             try:
-                for cell in (nbformat.v4.new_code_cell(HOOK), *code):
-                    notebook.cells.append(cell)
-                    client.execute_cell(cell, len(notebook.cells) - 1)
+                for number, cell in enumerate(notebook.cells):
+                    client.execute_cell(cell, number)
                     times.append(time.time() - began)
             except DeadKernelError:
                 pass
@@ -87,9 +87,9 @@ def main(arguments=None):
     parser.add_argument("lessons", nargs="*", metavar="레슨", help="노트북의 이름. 기본은 모두")
     parser.add_argument("--rounds", type=int, default=3, help="재는 횟수. 가운데값을 적어요")
     chosen = parser.parse_args(arguments)
-    os.environ |= {"COURSE_PROFILE": "quick", "COURSE_DATASET": "digits"}
+    os.environ |= {"COURSE_PROFILE": "quick", "COURSE_DATASET": "digits", "TF_CPP_MIN_LOG_LEVEL": "3"}
     print(machine(), flush=True)
-    for statement in ("import course_utils", "import keras", "import course_utils.runtime as r; r._import_keras()"):
+    for statement in ("import course_utils", "import matplotlib.pyplot", "import tensorflow", "import keras"):
         runs = [imports(statement) for _ in range(chosen.rounds)]
         share = ", ".join(f"{name} {seconds:.2f}" for name, seconds in runs[0][1])
         print(f"{statement}: {statistics.median(run[0] for run in runs):.2f}초 ({share})", flush=True)

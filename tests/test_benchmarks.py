@@ -5,10 +5,11 @@ import multiprocessing
 import os
 import statistics
 
+import nbformat
 import numpy as np
 import pytest
 
-from benchmarks import speed, tasks
+from benchmarks import growth, quality, speed, startup, tasks
 from benchmarks.arena import Contestant, Failed, Stop, read_weights
 from course_utils import data
 from course_utils.errors import CourseError
@@ -78,8 +79,11 @@ def test_classic_loop_starts_from_the_same_loss_and_moves_both_players(ours, ima
         assert any(np.abs(a - b).max() > 0 for a, b in zip(before[name], network.get_weights(), strict=True)), name
 
 
-def torch_player(key, images, weights, bf16):
-    """다른 프로세스에서: 두 걸음 배우고 (info, 그림의 수, 가중치가 움직였고 유한한가)."""
+def torch_player(key, images, weights, bf16=False):
+    """다른 프로세스에서: 두 걸음 배우고 (info, 그림의 수, 가중치가 움직였고 유한한가, 멈춘 자리의 snapshot).
+
+    weights가 None이면 교과서의 망이에요.
+    """
     import torch
 
     from benchmarks import torch_peers
@@ -97,7 +101,7 @@ def torch_player(key, images, weights, bf16):
             and all(torch.isfinite(p).all() for p in net.parameters())
             for old, net in pairs
         ]
-        return player.info, tick.images, all(sound)
+        return player.info, tick.images, all(sound), None if weights else player.snapshot(5)
 
 
 @pytest.fixture(scope="module")
@@ -110,15 +114,71 @@ def torch_process():
 @needs_torch
 @pytest.mark.parametrize("key", tasks.TASKS)
 def test_torch_starts_from_the_same_loss(ours, images, folder, torch_process, key):
-    info, seen, sound = torch_process.apply(torch_player, (key, images, str(folder / f"{key}.npz"), False))
+    info, seen, sound, _ = torch_process.apply(torch_player, (key, images, str(folder / f"{key}.npz")))
     speed.check_same("PyTorch", info, ours[key].info)
     assert seen == 2 * info["batch"] and sound
 
 
 @needs_torch
 def test_torch_bf16(images, folder, ours, torch_process):
-    info, _, sound = torch_process.apply(torch_player, ("dcgan", images, str(folder / "dcgan.npz"), True))
+    info, _, sound, _ = torch_process.apply(torch_player, ("dcgan", images, str(folder / "dcgan.npz"), True))
     assert sound and np.allclose(info["start_loss"], ours["dcgan"].info["start_loss"], rtol=0.05)
+
+
+def check_snapshot(key, snapshot, ours):
+    """심판이 받는 것: VAE는 우리 망에 담기는 가중치, GAN은 0–1의 그림."""
+    if key == "dense_vae":
+        for weights, network in zip(snapshot, ours[key].lesson.networks.values(), strict=True):
+            assert [array.shape for array in weights] == [tuple(w.shape) for w in network.weights]
+    else:
+        assert snapshot.shape == (5, 28, 28, 1) and 0 <= snapshot.min() <= snapshot.max() <= 1
+
+
+@needs_torch
+@pytest.mark.parametrize("key", quality.RACES)
+def test_torch_textbook(images, ours, torch_process, key):
+    info, seen, sound, snapshot = torch_process.apply(torch_player, (key, np.resize(images, (640, 28, 28)), None))
+    assert seen == 2 * info["batch"] and sound
+    check_snapshot(key, snapshot, ours)
+
+
+@pytest.mark.parametrize("key", quality.RACES)
+def test_classic_textbook_and_our_snapshots(images, ours, key):
+    from benchmarks import classic
+
+    player = classic.Player(key, np.resize(images, (640, 28, 28)))
+    go(player)
+    check_snapshot(key, player.snapshot(5), ours)
+    check_snapshot(key, ours[key].snapshot(5), ours)
+
+
+def test_time_to_a_goal_and_the_figure():
+    points = [(4.0, 100, 9.0), (5.0, 200, 7.9), (6.0, 300, 8.5)]
+    assert quality.reach(points, 8.0) == 5.0 and quality.reach(points, 4.0) is None
+    assert quality.reach([(4.0, 1, -103.0), (9.0, 2, -101.0)], -102.0) == 9.0
+    runs = dict.fromkeys(quality.RUNNERS, points)
+    figure = quality.draw({"dcgan": runs, "dense_vae": runs})
+    assert [axis.get_title() for axis in figure.axes] == [quality.RACES[key].title for key in ("dcgan", "dense_vae")]
+
+
+def test_growth(images):
+    seconds, memory = growth.epoch(images, images=200, batch=64, latent=3)
+    assert seconds > 0 and memory > 100
+    figure = growth.draw({"그림의 수": [(100, 1.0, 500), (200, 2.0, 510)], "배치의 장수": [(64, 1.0, 500)]})
+    assert len(figure.axes) == 4
+
+
+def test_startup_sees_the_first_step(tmp_path):
+    model = "keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])"
+    cells = ["import numpy as np", "profile = 'smoke'", "import keras", f"model = {model}; model.compile(loss='mse')",
+             "model.fit(np.zeros((9, 2)), np.zeros(9), batch_size=1, verbose=0)", "1 / 0"]  # fmt: skip
+    for name, chosen in (("배움", cells), ("안 배움", cells[:4])):
+        path = tmp_path / f"{name}.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in chosen]), path)
+        kernel, imported, first = startup.first_step(path)
+        assert 0 < kernel < imported and (first is None) == (name == "안 배움")
+    took, share = startup.imports("import json")
+    assert took > 0 and "json" in dict(share)
 
 
 def test_different_networks_are_refused(ours):
