@@ -75,10 +75,10 @@ def compete(key, images, rounds, seconds, contestants):
         rounds: 재는 바퀴의 수. seconds: 한 번에 적어도 달리는 초.
         contestants: `Entry`들. 첫째가 우리예요.
     Returns:
-        {이름: `Result`}. 행렬 곱의 속도(FLOP/s)는 "GEMM". 시작하지 못한 PyTorch의 방법은 빠져요.
+        {이름: `Result`}. 행렬 곱의 속도(FLOP/s)는 "GEMM". 시작하지 못한 상대는 까닭을 알리고 빠져요.
     Raises:
         CourseError: 매개변수의 수나 첫 손실이 우리와 다를 때.
-        Failed: 우리나 옛 Keras 고리가 멈췄을 때.
+        Failed: 우리가 시작하지 못했거나, 누구든 달리다 멈췄을 때.
     """
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         weights, players = str(Path(folder, "start.npz")), {}
@@ -91,7 +91,7 @@ def compete(key, images, rounds, seconds, contestants):
                 for _ in range(WARM_UP + 1):
                     player.run(0 if player.first_seconds is None else seconds)
             except Failed as error:
-                if entry.peer is None:
+                if not players:
                     raise
                 reason = str(error).strip().splitlines()[-1][:150]
                 print(f"  {entry.title}: 이 기계에서는 돌지 않아요({reason})", flush=True)
