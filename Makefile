@@ -4,13 +4,14 @@ VENV ?= .venv
 CONSTRAINTS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
 
-.PHONY: help course test lab notebooks clean
+.PHONY: help course test lab notebooks bench bench-env clean
 help:  ## 할 수 있는 일
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
 course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 보고서(report.html)를 남겨요
 	$(BIN)/python -m course_utils.batch run $(NOTEBOOKS) --profile quick -p dataset digits --out runs/course
@@ -26,6 +27,11 @@ notebooks: $(READY)  ## 저장소의 노트북을 quick으로 다시 실행하�
 	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "$(NOISE)" $(NOTEBOOKS)
 
+bench: bench-env  ## 학습의 빠르기를 PyTorch, 옛 Keras 고리와 나란히 재요(30분쯤)
+	$(BIN)/python -m benchmarks.speed
+
+bench-env: $(BENCH_READY)  ## 벤치마크가 견줄 PyTorch를 설치해요
+
 clean:  ## 가상 환경과 결과를 지워요
 	rm -rf $(VENV) runs
 
@@ -35,4 +41,8 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "가상 환경을 만들지 못했어요. Debian·Ubuntu에서는 sudo apt install python3-venv 를 먼저 해 주세요."; exit 1; }
 	$(BIN)/pip install --quiet --progress-bar on -r requirements.txt $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+	@touch $@
+
+$(BENCH_READY): $(READY) benchmarks/requirements.txt
+	$(BIN)/pip install --quiet --progress-bar on -r benchmarks/requirements.txt
 	@touch $@
