@@ -8,13 +8,16 @@ import shutil
 import subprocess
 import sys
 from numbers import Integral, Real
+from pathlib import Path
 from types import SimpleNamespace
 
 from course_utils import data
-from course_utils.errors import CourseError
+from course_utils.errors import CourseError, shown
 
 PROFILES = ("smoke", "quick", "full")
 METRICS_MIME = "application/vnd.course.metrics+json"
+MOST = 10  # 매개변수는 full 프로파일의 이 배수까지
+DRIVE = Path("/content/drive/MyDrive")  # Colab에서 연결한 구글 드라이브
 
 
 class Run:
@@ -25,13 +28,14 @@ class Run:
         dataset: `data.load`에 넘길 이름이나 경로.
         seed: 시드(0 이상 2³² 미만).
         rng: 그 시드로 만든 `numpy.random.Generator`.
+        checkpoints: 끊긴 학습을 이어 갈 파일을 두는 폴더.
         metrics: `record`로 모은 지표. 이름 → 숫자(유한하지 않으면 None).
     """
 
-    def __init__(self, profile, dataset, seed):
+    def __init__(self, profile, dataset, seed, checkpoints="checkpoints"):
         import numpy as np
 
-        self.profile, self.dataset, self.seed = profile, dataset, seed
+        self.profile, self.dataset, self.seed, self.checkpoints = profile, dataset, seed, Path(checkpoints)
         self.rng = np.random.default_rng(seed)
         self.metrics = {}
 
@@ -44,20 +48,26 @@ class Run:
         Returns:
             이름마다 값이 하나인 `SimpleNamespace`.
         Raises:
-            CourseError: 표와 형이 다르거나, 양수가 아니거나, 유한하지 않은 값.
+            CourseError: 표와 형이 다르거나, 양수가 아니거나, full의 `MOST`배가 넘는 값.
         """
         column = PROFILES.index(self.profile)
         chosen = {name: row[column] for name, row in table.items()}
         for name, value in overrides.items():
             if value is not None:
-                chosen[name] = _positive(name, value, like=chosen[name])
+                chosen[name] = _positive(name, value, like=chosen[name], most=MOST * table[name][2])
         return SimpleNamespace(**chosen)
+
+    def one_of(self, name, value, allowed):
+        """매개변수가 고를 수 있는 값 가운데 하나인지 봐요. 형까지 같아야 하고, 아니면 `CourseError`."""
+        if not any(type(value) is type(other) and value == other for other in allowed):
+            choices = ", ".join(map(repr, allowed))
+            raise CourseError(f"{name}={shown(value)}은(는) 쓸 수 없어요. 쓸 수 있는 값: {choices}.")
 
     def record(self, **metrics):
         """이 실행의 지표를 적어요. `finish`가 보여 주고, 여러 실행을 모으는 도구가 읽어 가요."""
         for name, value in metrics.items():
             if isinstance(value, bool) or not isinstance(value, Real):
-                raise CourseError(f"지표 {name}={value!r}은(는) 숫자가 아니에요. float(...)로 바꿔 기록해 주세요.")
+                raise CourseError(f"지표 {name}={shown(value)}은(는) 숫자가 아니에요. float(...)로 바꿔 기록해 주세요.")
             plain = int(value) if isinstance(value, Integral) else float(value)
             self.metrics[name] = plain if math.isfinite(plain) else None
 
@@ -73,7 +83,7 @@ class Run:
             print(text)
 
 
-def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
+def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False, checkpoints="auto"):
     """레슨을 시작해요: 값 검사, 시드 고정, 한글 글꼴, 한 줄 안내.
 
     Args:
@@ -83,10 +93,11 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
         seed: 0 이상 2³² 미만의 정수.
         minutes: (smoke, quick, full)에서 걸리는 분. 안내에 보여 줘요.
         keras: True면 Keras를 TensorFlow 백엔드로 불러와 시드까지 정해요. Keras를 import하기 전에 불러 주세요.
+        checkpoints: 끊긴 학습을 이어 갈 파일의 폴더. "auto"면 연결된 구글 드라이브, 없으면 지금 폴더의 checkpoints.
     Returns:
         `Run`.
     Raises:
-        CourseError: 쓸 수 없는 profile, dataset, seed.
+        CourseError: 쓸 수 없는 profile, dataset, seed, checkpoints.
     """
     if keras:
         _import_keras()
@@ -94,6 +105,7 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
     profile = resolve_profile(profile, gpu)
     dataset = data.resolve_name(dataset)
     check_seed(seed)
+    checkpoints = resolve_checkpoints(checkpoints)
     _set_seeds(int(seed))
 
     from course_utils import plots
@@ -102,7 +114,9 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
     device = f"GPU {gpu}" if gpu else f"CPU {os.cpu_count()}코어"
     wait = f"약 {minutes[PROFILES.index(profile)]:g}분"
     print(f"프로파일 {profile} · 데이터 {dataset} · 장치 {device} · 시드 {seed} · {wait}")
-    return Run(profile, dataset, int(seed))
+    if checkpoints.is_relative_to(DRIVE):
+        print(f"끊긴 학습을 이어 갈 파일은 구글 드라이브에 둬요: {checkpoints}")
+    return Run(profile, dataset, int(seed), checkpoints)
 
 
 def format_metric(value):
@@ -120,7 +134,7 @@ def resolve_profile(profile, gpu):
     if value == "auto":
         return "full" if gpu else "quick"
     if value not in PROFILES:
-        raise CourseError(f"{source}={value!r}은(는) 없는 값이에요. 쓸 수 있는 값: auto, {', '.join(PROFILES)}.")
+        raise CourseError(f"{source}={shown(value)}은(는) 없는 값이에요. 쓸 수 있는 값: auto, {', '.join(PROFILES)}.")
     return value
 
 
@@ -142,7 +156,18 @@ def gpu_name():
 def check_seed(seed):
     """쓸 수 없는 시드면 `CourseError`."""
     if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise CourseError(f"seed={seed!r}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
+        raise CourseError(f"seed={shown(seed)}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
+
+
+def resolve_checkpoints(folder):
+    """끊긴 학습을 이어 갈 파일을 둘 폴더. "auto"면 연결된 구글 드라이브, 없으면 지금 폴더의 checkpoints."""
+    if folder == "auto":
+        return DRIVE / "generative-models-ko/checkpoints" if DRIVE.is_dir() else Path("checkpoints")
+    if not isinstance(folder, (str, Path)) or not str(folder).strip() or "\0" in str(folder):
+        raise CourseError(
+            f'checkpoints={shown(folder)}은(는) 쓸 수 없어요. auto나 폴더의 경로를 적어 주세요. 예: checkpoints = "checkpoints"'
+        )
+    return Path(folder)
 
 
 def _import_keras():
@@ -184,10 +209,12 @@ def _set_seeds(seed):
         sys.modules["keras"].utils.set_random_seed(seed)
 
 
-def _positive(name, value, like):
+def _positive(name, value, like, most):
     want_int = isinstance(like, Integral)
     kind = Integral if want_int else Real
-    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value) or value <= 0:
-        word = "양의 정수" if want_int else "양의 유한한 수"
-        raise CourseError(f"{name}={value!r}은(는) 쓸 수 없어요. {word}여야 해요. 예: {name} = {like!r}")
+    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value <= most:  # NaN도 걸러요
+        word = "양의 정수" if want_int else "양수"
+        raise CourseError(
+            f"{name}={shown(value)}은(는) 쓸 수 없어요. {most:,} 이하의 {word}여야 해요. 예: {name} = {like!r}"
+        )
     return int(value) if want_int else float(value)

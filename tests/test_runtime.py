@@ -81,7 +81,7 @@ def test_settings_refuse_values_that_are_no_positive_integer(value):
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan"), "1e-4"])
 def test_settings_refuse_values_that_are_no_positive_number(value):
-    with pytest.raises(CourseError, match="양의 유한한 수"):
+    with pytest.raises(CourseError, match="이하의 양수"):
         Run("smoke", "digits", 0).settings({"rate": (0.1, 0.1, 0.1)}, rate=value)
 
 
