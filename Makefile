@@ -4,13 +4,14 @@ VENV ?= .venv
 CONSTRAINTS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COLAB := .venv-colab-test
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
 
-.PHONY: help course test lab notebooks clean
+.PHONY: help course test colab-test lab notebooks publish clean
 help:  ## 할 수 있는 일
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
 course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 보고서(report.html)를 남겨요
 	$(BIN)/python -m course_utils.batch run $(NOTEBOOKS) --profile quick -p dataset digits --out runs/course
@@ -19,6 +20,9 @@ test: $(READY)  ## 모든 시험(pytest + nbval)
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
+colab-test: $(COLAB)/.ready  ## Colab처럼: 그 버전들의 새 환경에서, 빈 폴더의 .ipynb만으로 모든 레슨을 실행해요
+	$(COLAB)/bin/python tests/colab_rehearsal.py
+
 lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
@@ -26,8 +30,11 @@ notebooks: $(READY)  ## 저장소의 노트북을 quick으로 다시 실행하�
 	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "$(NOISE)" $(NOTEBOOKS)
 
+publish:  ## 포크한 저장소의 주소를 배지와 환경 준비 셀에 적어요: make publish REPO=이름/저장소
+	@$(PYTHON) -m course_utils.publish "$$REPO"
+
 clean:  ## 가상 환경과 결과를 지워요
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(COLAB) runs
 
 $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -35,4 +42,10 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "가상 환경을 만들지 못했어요. Debian·Ubuntu에서는 sudo apt install python3-venv 를 먼저 해 주세요."; exit 1; }
 	$(BIN)/pip install --quiet --progress-bar on -r requirements.txt $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+	@touch $@
+
+$(COLAB)/.ready: tests/colab-constraints.txt
+	@rm -rf $(COLAB)
+	@python3.13 -m venv $(COLAB) 2>/dev/null || $(PYTHON) -m venv $(COLAB)
+	$(COLAB)/bin/pip install --quiet --progress-bar on -r $<
 	@touch $@
