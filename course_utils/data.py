@@ -253,26 +253,31 @@ def _stream(url, limit):
     parts = queue.Queue(maxsize=16)
     threading.Thread(target=_fetch, args=(url, parts), daemon=True).start()
     began, spot, total, received = time.monotonic(), Spot(), 0, 0
+    spot.show("MNIST를 내려받아요." + (f" {limit}초 안에 받지 못할 것 같으면 그만둬요." if limit else ""))
     while True:
-        if limit and time.monotonic() - began > limit:
-            raise TimeoutError(f"{limit}초 안에 끝나지 않았어요")
         try:
             part = parts.get(timeout=STALL_SECONDS)
         except queue.Empty:
             raise TimeoutError(f"{STALL_SECONDS}초 동안 응답이 없어요") from None
         if isinstance(part, Exception):
-            raise OSError(str(part)) from part
+            code = getattr(part, "code", None)
+            raise OSError(f"서버의 답이 {code}이에요" if code else "연결하지 못했거나 끊겼어요") from part
         if isinstance(part, int):
             total = part
-        elif not part:
-            return
-        else:
+        elif part:
             yield part
             shown, received = received, received + len(part)
             if received > MAX_DOWNLOAD:
                 raise OSError("받은 내용이 MNIST보다 훨씬 커요")
             if received // 2**20 > shown // 2**20:
                 spot.show(f"MNIST 내려받기: {received / 2**20:.0f}/{total / 2**20:.0f} MB")
+        elif received < total:
+            raise OSError(f"{received / 2**20:.0f}/{total / 2**20:.0f} MB에서 끊겼어요")
+        else:
+            return
+        waited = time.monotonic() - began
+        if limit and (waited > limit or (waited > STALL_SECONDS and received * limit < total * waited)):
+            raise TimeoutError(f"너무 느려서 {limit}초 안에 끝나지 않아요")
 
 
 def _fetch(url, parts):
@@ -281,8 +286,10 @@ def _fetch(url, parts):
 
     try:
         with urllib.request.urlopen(url, timeout=STALL_SECONDS) as response:
+            if response.url.partition(":")[0] != url.partition(":")[0]:
+                raise OSError("https가 아닌 곳으로 보내졌어요")
             parts.put(int(response.headers.get("Content-Length") or 0))
-            while chunk := response.read(1 << 16):
+            while chunk := response.read1(1 << 16):
                 parts.put(chunk)
         parts.put(b"")
     except Exception as error:  # 어떤 실패든 기다리는 쪽에 전해요
