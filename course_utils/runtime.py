@@ -181,6 +181,7 @@ def _import_keras():
         import tensorflow
 
         tensorflow.get_logger().setLevel("ERROR")
+        tensorflow.function(lambda: tensorflow.zeros(1) + 1, jit_compile=True)()  # XLA의 첫 안내문도 여기서
     if keras.backend.backend() != "tensorflow":
         raise CourseError(
             f"Keras가 이미 {keras.backend.backend()} 백엔드로 불려 있어요. 커널을 다시 시작하고 첫 셀부터 실행해 주세요."

@@ -71,8 +71,8 @@ def rehearse(notebook, folder, env):
     if done.returncode:
         return 0, 0, [done.stderr[-1500:]]
     lesson = nbformat.read(content, as_version=4)
-    outputs = [output for cell in lesson.cells for output in cell.get("outputs", ())]
-    problems = [f"stderr: {o.text[:200]}" for o in outputs if o.get("name") == "stderr"]
+    said = [(i, o) for i, cell in enumerate(lesson.cells) for o in cell.get("outputs", ()) if o.get("name") == "stderr"]
+    problems = [f"셀 {i}의 stderr: {output.text[:200].strip()}" for i, output in said]
     states = lesson.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
     drawn = [o for state in states.values() for o in state["state"].get("outputs", ())]
     problems += [f"슬라이더: {o['evalue']}" for o in drawn if o["output_type"] == "error"]
