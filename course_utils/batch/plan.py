@@ -213,15 +213,19 @@ def fingerprint():
 def read_lesson(path):
     """노트북을 읽어 `Lesson`으로. 읽을 수 없으면 `CourseError`."""
     try:
-        notebook = json.loads(Path(path).read_text("utf-8"))
-        for cell in notebook["cells"]:
-            cell["source"] = "".join(cell["source"])
-            if cell["cell_type"] == "code":
-                cell |= {"outputs": [], "execution_count": None}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _lesson(Path(path))
+    except Exception as error:  # 망가진 노트북이 낼 수 있는 오류는 다 적을 수 없어요
         raise CourseError(
             f"노트북 {path}을(를) 읽지 못했어요({type(error).__name__}). 파일이 온전한지 확인해 주세요."
         ) from error
+
+
+def _lesson(path):
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
     defaults, rules, table, minutes = {}, {}, {}, None
     for cell in notebook["cells"]:
         tree = _parse(cell)
@@ -234,8 +238,8 @@ def read_lesson(path):
                 given = {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
                 minutes = given["minutes"] if _is_row(given.get("minutes")) else minutes
     texts = (cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    title = next((text.splitlines()[0][2:] for text in texts if text.startswith("# ")), Path(path).stem)
-    return Lesson(Path(path).stem, title, notebook, defaults, table, rules, minutes)
+    title = next((text.splitlines()[0][2:] for text in texts if text.startswith("# ")), path.stem)
+    return Lesson(path.stem, title, notebook, defaults, table, rules, minutes)
 
 
 class _Loader(yaml.SafeLoader):
