@@ -1,6 +1,7 @@
 """교실에서 생기는 일: 잘못 적은 매개변수, Colab의 빈 폴더, 포크, 나쁜 컴퓨터."""
 
 import ast
+import base64
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ from colab_rehearsal import REPOSITORY, STUB, environment, repository
 from helpers import NOTEBOOKS, ROOT
 
 from course_utils import CourseError, publish
+from course_utils.batch import worker
+from course_utils.runtime import METRICS_MIME
 
 NUMBERS = ("3", 1.5, 0, -1, 10**9, 10**400, 10**5000, float("nan"), float("inf"), True, [1], {}, b"1", 1j)
 BAD = {
@@ -121,7 +124,55 @@ def test_publish_stamps_every_badge_and_setup_cell(tmp_path):
 
 
 def test_readme_badges_agree_with_the_project():
-    badges = re.findall(r"\(notebooks/(\S+)\) \| .*?\]\((https://colab[^)\s]+ipynb)\)", (ROOT / "README.md").read_text("utf-8"))
+    badges = re.findall(
+        r"\(notebooks/(\S+)\) \| .*?\]\((https://colab[^)\s]+ipynb)\)", (ROOT / "README.md").read_text("utf-8")
+    )
     slug = REPOSITORY.removeprefix("https://github.com/")
     github = f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/"
     assert badges == [(path.name, github + path.name) for path in NOTEBOOKS]
+
+
+UNSAFE = re.compile(
+    r"allow_pickle\s*=\s*True|safe_mode\s*=\s*False|enable_unsafe|\bpickle\b|shell\s*=\s*True|os\.(system|popen)|"
+    r"\beval\(|extractall|unpack_archive|http://|yaml\.(unsafe_|full_)?load\((?!.*_Loader\))|verify\s*=\s*False"
+)
+
+
+def test_no_unsafe_call_in_the_package_or_the_lessons():
+    sources = {
+        path: path.read_text("utf-8") for folder in ("course_utils", "data") for path in (ROOT / folder).rglob("*.py")
+    }
+    for path in NOTEBOOKS:
+        sources[path] = "\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code")
+    for path, source in sources.items():
+        assert not (found := UNSAFE.search(source)), f"{path.name}: {found.group()}"
+        for call in re.findall(r"np\.load\(.*", source):
+            assert "allow_pickle=False" in call, f"{path.name}: {call}"
+
+
+def bomb():
+    """몇 킬로바이트인데 풀면 3기가바이트인 PNG."""
+    import zlib
+
+    def chunk(kind, content):
+        whole = kind + content
+        return len(content).to_bytes(4, "big") + whole + zlib.crc32(whole).to_bytes(4, "big")
+
+    head = (50_000).to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(10**6))) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    "picture", [base64.b64encode(bomb()).decode(), "그림이 아님", 3, None, {"a": 1}, ["iVBO", 3]], ids=range(6)
+)
+@pytest.mark.parametrize(
+    "metrics", [None, "글", [1], {"a": 1, "b": "<script>", "c": 10**400, "d": [1], "e": float("nan")}], ids=range(4)
+)
+def test_report_trusts_nothing_in_a_notebook_output(picture, metrics):
+    output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": picture, METRICS_MIME: metrics}}
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [output]}
+    notebook = nbformat.from_dict({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    assert worker._figure(notebook) is None
+    assert worker._metrics(notebook) in ({}, {"a": 1, "c": None, "e": None})
