@@ -39,22 +39,23 @@ class Run:
         self.rng = np.random.default_rng(seed)
         self.metrics = {}
 
-    def settings(self, table, **overrides):
+    def settings(self, table, at_least=None, **overrides):
         """이 프로파일의 숫자를 표에서 골라요. 매개변수가 `None`이 아니면 표보다 먼저예요.
 
         Args:
             table: {이름: (smoke, quick, full)}. 값은 양의 정수나 양의 실수.
+            at_least: {이름: 1보다 큰 가장 작은 값}.
             **overrides: 매개변수 셀의 값들. 이름은 표에 있어야 해요.
         Returns:
             이름마다 값이 하나인 `SimpleNamespace`.
         Raises:
-            CourseError: 표와 형이 다르거나, 양수가 아니거나, full의 `MOST`배가 넘는 값.
+            CourseError: 표와 형이 다르거나, 양수가 아니거나, `at_least`보다 작거나, full의 `MOST`배가 넘는 값.
         """
         column = PROFILES.index(self.profile)
         chosen = {name: row[column] for name, row in table.items()}
         for name, value in overrides.items():
             if value is not None:
-                chosen[name] = _positive(name, value, like=chosen[name], most=MOST * table[name][2])
+                chosen[name] = _number(name, value, chosen[name], (at_least or {}).get(name, 1), MOST * table[name][2])
         return SimpleNamespace(**chosen)
 
     def one_of(self, name, value, allowed):
@@ -210,12 +211,11 @@ def _set_seeds(seed):
         sys.modules["keras"].utils.set_random_seed(seed)
 
 
-def _positive(name, value, like, most):
-    want_int = isinstance(like, Integral)
-    kind = Integral if want_int else Real
-    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value <= most:  # NaN도 걸러요
-        word = "양의 정수" if want_int else "양수"
-        raise CourseError(
-            f"{name}={shown(value)}은(는) 쓸 수 없어요. {most:,} 이하의 {word}여야 해요. 예: {name} = {like!r}"
-        )
-    return int(value) if want_int else float(value)
+def _number(name, value, like, least, most):
+    """표의 값(like)과 같은 형의 수: 정수는 least 이상 most 이하, 실수는 0 초과 most 이하."""
+    whole = isinstance(like, Integral)
+    fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if not fits or not (least <= value if whole else value > 0) or not value <= most:  # NaN도 걸러요
+        word = f"{least:,} 이상 {most:,} 이하의 정수여야" if whole else f"0보다 크고 {most:,} 이하인 수여야"
+        raise CourseError(f"{name}={shown(value)}은(는) 쓸 수 없어요. {word} 해요. 예: {name} = {like!r}")
+    return int(value) if whole else float(value)

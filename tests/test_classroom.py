@@ -45,7 +45,8 @@ def test_bad_parameters_are_refused_in_korean_before_training(path, monkeypatch)
     names = [node.targets[0].id for node in ast.parse(cell).body]
     run_until_settings(path)
     for name in names:
-        for value in BAD.get(name, NUMBERS):
+        limit = re.search(rf"^{name} = .*\((\d+) 이상", cell, re.M)  # 주석에 적은 규칙도 지켜요
+        for value in (*BAD.get(name, NUMBERS), *([int(limit[1]) - 1] if limit else [])):
             with pytest.raises(CourseError) as caught:
                 run_until_settings(path, **{name: value})
             message = str(caught.value)
