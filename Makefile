@@ -20,6 +20,9 @@ test: $(READY)  ## 모든 시험(pytest + nbval)
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
+colab-test: $(COLAB)/.ready  ## Colab처럼: 그 버전들의 새 환경에서, 빈 폴더의 .ipynb만으로 모든 레슨을 실행해요
+	$(COLAB)/bin/python tests/colab_rehearsal.py
+
 lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
@@ -33,7 +36,7 @@ bench: bench-env  ## 학습의 빠르기를 PyTorch, 옛 Keras 고리와 나란�
 bench-env: $(BENCH_READY)  ## 벤치마크가 견줄 PyTorch를 설치해요
 
 clean:  ## 가상 환경과 결과를 지워요
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(COLAB) runs
 
 $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -6,3 +6,12 @@ class CourseError(ValueError):
 
     def _render_traceback_(self):  # IPython이 영어 traceback 대신 부르는 함수
         return [f"⚠️ {self}"]
+
+
+def shown(value):
+    """오류의 말에 넣을 값: 너무 길면 줄이고, 보여 줄 수 없는 값이면 자료형만."""
+    try:
+        text = repr(value)
+    except Exception:  # 자릿수가 너무 많은 정수, 잘못 만든 클래스
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 80 else f"{text[:60]}…"

@@ -1,6 +1,7 @@
 """그림: 한글 글꼴과 강의의 모양, 이미지 격자, 커널 없이도 움직이는 애니메이션."""
 
 import importlib.util
+import logging
 import os
 import re
 import warnings
@@ -31,18 +32,19 @@ def use_course_style():
     """한글 글꼴과 강의의 그림 모양(700픽셀 폭, 색, 글자 크기)을 정해요. `start`가 불러요.
 
     Returns:
-        쓰는 한글 글꼴의 이름. 없으면 경고를 한 번 내고 None.
+        쓰는 한글 글꼴의 이름. 없으면 한 번 알리고 None.
     """
     import matplotlib as mpl
     from cycler import cycler
 
     font = _korean_font()
     if font is None:
-        warnings.warn(
-            "한글 글꼴이 없어 그림의 한글이 깨져요. 터미널에서 `pip install --no-deps koreanize-matplotlib`을 "
-            "실행한 다음 이 셀부터 다시 실행해 주세요.",
-            stacklevel=2,
+        print(
+            "⚠️ 한글 글꼴이 없어 그림의 한글이 네모로 보여요. 터미널에서 `pip install --no-deps koreanize-matplotlib`을 "
+            "실행한 다음 이 셀부터 다시 실행해 주세요."
         )
+        warnings.filterwarnings("ignore", "Glyph")  # 글자마다 나오는 영어 경고는 같은 말이에요
+        logging.getLogger("matplotlib.mathtext").setLevel(logging.ERROR)
     mpl.rcParams.update(
         {
             # 목록으로 주면 앞 글꼴에 없는 글자(−, ℝ, ✓)만 뒤 글꼴에서 가져와요

@@ -8,13 +8,16 @@ import shutil
 import subprocess
 import sys
 from numbers import Integral, Real
+from pathlib import Path
 from types import SimpleNamespace
 
 from course_utils import data
-from course_utils.errors import CourseError
+from course_utils.errors import CourseError, shown
 
 PROFILES = ("smoke", "quick", "full")
 METRICS_MIME = "application/vnd.course.metrics+json"
+MOST = 10  # 매개변수는 full 프로파일의 이 배수까지
+DRIVE = Path("/content/drive/MyDrive")  # Colab에서 연결한 구글 드라이브
 
 
 class Run:
@@ -25,39 +28,47 @@ class Run:
         dataset: `data.load`에 넘길 이름이나 경로.
         seed: 시드(0 이상 2³² 미만).
         rng: 그 시드로 만든 `numpy.random.Generator`.
+        checkpoints: 끊긴 학습을 이어 갈 파일을 두는 폴더.
         metrics: `record`로 모은 지표. 이름 → 숫자(유한하지 않으면 None).
     """
 
-    def __init__(self, profile, dataset, seed):
+    def __init__(self, profile, dataset, seed, checkpoints="checkpoints"):
         import numpy as np
 
-        self.profile, self.dataset, self.seed = profile, dataset, seed
+        self.profile, self.dataset, self.seed, self.checkpoints = profile, dataset, seed, Path(checkpoints)
         self.rng = np.random.default_rng(seed)
         self.metrics = {}
 
-    def settings(self, table, **overrides):
+    def settings(self, table, at_least=None, **overrides):
         """이 프로파일의 숫자를 표에서 골라요. 매개변수가 `None`이 아니면 표보다 먼저예요.
 
         Args:
             table: {이름: (smoke, quick, full)}. 값은 양의 정수나 양의 실수.
+            at_least: {이름: 1보다 큰 가장 작은 값}.
             **overrides: 매개변수 셀의 값들. 이름은 표에 있어야 해요.
         Returns:
             이름마다 값이 하나인 `SimpleNamespace`.
         Raises:
-            CourseError: 표와 형이 다르거나, 양수가 아니거나, 유한하지 않은 값.
+            CourseError: 표와 형이 다르거나, 양수가 아니거나, `at_least`보다 작거나, full의 `MOST`배가 넘는 값.
         """
         column = PROFILES.index(self.profile)
         chosen = {name: row[column] for name, row in table.items()}
         for name, value in overrides.items():
             if value is not None:
-                chosen[name] = _positive(name, value, like=chosen[name])
+                chosen[name] = _number(name, value, chosen[name], (at_least or {}).get(name, 1), MOST * table[name][2])
         return SimpleNamespace(**chosen)
+
+    def one_of(self, name, value, allowed):
+        """매개변수가 고를 수 있는 값 가운데 하나인지 봐요. 형까지 같아야 하고, 아니면 `CourseError`."""
+        if not any(type(value) is type(other) and value == other for other in allowed):
+            choices = ", ".join(map(repr, allowed))
+            raise CourseError(f"{name}={shown(value)}은(는) 쓸 수 없어요. 쓸 수 있는 값: {choices}.")
 
     def record(self, **metrics):
         """이 실행의 지표를 적어요. `finish`가 보여 주고, 여러 실행을 모으는 도구가 읽어 가요."""
         for name, value in metrics.items():
             if isinstance(value, bool) or not isinstance(value, Real):
-                raise CourseError(f"지표 {name}={value!r}은(는) 숫자가 아니에요. float(...)로 바꿔 기록해 주세요.")
+                raise CourseError(f"지표 {name}={shown(value)}은(는) 숫자가 아니에요. float(...)로 바꿔 기록해 주세요.")
             plain = int(value) if isinstance(value, Integral) else float(value)
             self.metrics[name] = plain if math.isfinite(plain) else None
 
@@ -73,7 +84,7 @@ class Run:
             print(text)
 
 
-def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
+def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False, checkpoints="auto"):
     """레슨을 시작해요: 값 검사, 시드 고정, 한글 글꼴, 한 줄 안내.
 
     Args:
@@ -83,10 +94,11 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
         seed: 0 이상 2³² 미만의 정수.
         minutes: (smoke, quick, full)에서 걸리는 분. 안내에 보여 줘요.
         keras: True면 Keras를 TensorFlow 백엔드로 불러와 시드까지 정해요. Keras를 import하기 전에 불러 주세요.
+        checkpoints: 끊긴 학습을 이어 갈 파일의 폴더. "auto"면 연결된 구글 드라이브, 없으면 지금 폴더의 checkpoints.
     Returns:
         `Run`.
     Raises:
-        CourseError: 쓸 수 없는 profile, dataset, seed.
+        CourseError: 쓸 수 없는 profile, dataset, seed, checkpoints.
     """
     if keras:
         _import_keras()
@@ -94,6 +106,7 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
     profile = resolve_profile(profile, gpu)
     dataset = data.resolve_name(dataset)
     check_seed(seed)
+    checkpoints = resolve_checkpoints(checkpoints)
     _set_seeds(int(seed))
 
     from course_utils import plots
@@ -102,7 +115,9 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False):
     device = f"GPU {gpu}" if gpu else f"CPU {os.cpu_count()}코어"
     wait = f"약 {minutes[PROFILES.index(profile)]:g}분"
     print(f"프로파일 {profile} · 데이터 {dataset} · 장치 {device} · 시드 {seed} · {wait}")
-    return Run(profile, dataset, int(seed))
+    if checkpoints.is_relative_to(DRIVE):
+        print(f"끊긴 학습을 이어 갈 파일은 구글 드라이브에 둬요: {checkpoints}")
+    return Run(profile, dataset, int(seed), checkpoints)
 
 
 def format_metric(value):
@@ -120,7 +135,7 @@ def resolve_profile(profile, gpu):
     if value == "auto":
         return "full" if gpu else "quick"
     if value not in PROFILES:
-        raise CourseError(f"{source}={value!r}은(는) 없는 값이에요. 쓸 수 있는 값: auto, {', '.join(PROFILES)}.")
+        raise CourseError(f"{source}={shown(value)}은(는) 없는 값이에요. 쓸 수 있는 값: auto, {', '.join(PROFILES)}.")
     return value
 
 
@@ -142,7 +157,18 @@ def gpu_name():
 def check_seed(seed):
     """쓸 수 없는 시드면 `CourseError`."""
     if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise CourseError(f"seed={seed!r}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
+        raise CourseError(f"seed={shown(seed)}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
+
+
+def resolve_checkpoints(folder):
+    """끊긴 학습을 이어 갈 파일을 둘 폴더. "auto"면 연결된 구글 드라이브, 없으면 지금 폴더의 checkpoints."""
+    if folder == "auto":
+        return DRIVE / "generative-models-ko/checkpoints" if DRIVE.is_dir() else Path("checkpoints")
+    if not isinstance(folder, (str, Path)) or not str(folder).strip() or "\0" in str(folder):
+        raise CourseError(
+            f'checkpoints={shown(folder)}은(는) 쓸 수 없어요. auto나 폴더의 경로를 적어 주세요. 예: checkpoints = "checkpoints"'
+        )
+    return Path(folder)
 
 
 def _import_keras():
@@ -156,6 +182,7 @@ def _import_keras():
         import tensorflow
 
         tensorflow.get_logger().setLevel("ERROR")
+        tensorflow.function(lambda: tensorflow.zeros(1) + 1, jit_compile=True)()  # XLA의 첫 안내문도 여기서
     if keras.backend.backend() != "tensorflow":
         raise CourseError(
             f"Keras가 이미 {keras.backend.backend()} 백엔드로 불려 있어요. 커널을 다시 시작하고 첫 셀부터 실행해 주세요."
@@ -184,10 +211,11 @@ def _set_seeds(seed):
         sys.modules["keras"].utils.set_random_seed(seed)
 
 
-def _positive(name, value, like):
-    want_int = isinstance(like, Integral)
-    kind = Integral if want_int else Real
-    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value) or value <= 0:
-        word = "양의 정수" if want_int else "양의 유한한 수"
-        raise CourseError(f"{name}={value!r}은(는) 쓸 수 없어요. {word}여야 해요. 예: {name} = {like!r}")
-    return int(value) if want_int else float(value)
+def _number(name, value, like, least, most):
+    """표의 값(like)과 같은 형의 수: 정수는 least 이상 most 이하, 실수는 0 초과 most 이하."""
+    whole = isinstance(like, Integral)
+    fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if not fits or not (least <= value if whole else value > 0) or not value <= most:  # NaN도 걸러요
+        word = f"{least:,} 이상 {most:,} 이하의 정수여야" if whole else f"0보다 크고 {most:,} 이하인 수여야"
+        raise CourseError(f"{name}={shown(value)}은(는) 쓸 수 없어요. {word} 해요. 예: {name} = {like!r}")
+    return int(value) if whole else float(value)

@@ -2,12 +2,13 @@
 
 import contextlib
 import hashlib
+import inspect
 import json
 import math
 import os
+import re
 import time
-import zipfile
-from pathlib import Path
+import types
 
 import keras
 import numpy as np
@@ -15,27 +16,32 @@ import numpy as np
 from course_utils.errors import CourseError
 from course_utils.progress import Spot
 
+MAX_FILES, MAX_BYTES = 20, 2**30  # 폴더 하나에 남겨 두는 파일들의 수와 크기
+LIBRARIES = ("builtins", "keras", "numpy", "tensorflow")
+OURS = re.compile(r"\.?[^/\\]+-[0-9a-f]{12}\.npz(\.\d+)?")
+
 
 class Checkpoint(keras.callbacks.Callback):
     """에폭이 끝날 때 학습의 모든 상태를 파일 하나에 남기고, 다시 만들면 거기서 이어 가요.
 
     가중치, 최적화기, 난수의 상태, 지금까지의 기록을 함께 담아요. 데이터의 순서가 에폭 번호로 정해지면
-    (`data.batches`) 이어서 한 학습과 끊기지 않은 학습의 결과가 비트까지 같아요. 학습을 마치면 파일을 지워요.
+    (`data.batches`) 이어서 한 학습과 끊기지 않은 학습의 결과가 비트까지 같아요. 학습을 마치면 파일을 지우고,
+    끝내지 않은 학습의 파일은 폴더마다 최근의 `MAX_FILES`개, `MAX_BYTES`바이트까지만 둬요.
+    설정이나 코드(모델, 손실, `Checkpoint`를 만든 함수와 거기서 부르는 함수)가 다르면 다른 학습으로 봐요.
 
     Attributes:
         epoch: 이미 끝낸 에폭의 수. `fit(initial_epoch=…)`과 `data.batches(first_epoch=…)`에 넘겨요.
         history: {이름: 에폭마다의 값}. 끊기기 전의 에폭도 들어 있어요.
     """
 
-    def __init__(self, model, run, name, settings=None, seeds=(), folder="checkpoints", seconds=5):
+    def __init__(self, model, run, name, settings=None, seeds=(), seconds=5):
         """
         Args:
             model: build와 compile을 마친 Keras 모델. 최적화기가 여럿이면 모두 build되어 있어야 해요.
-            run: `course_utils.start`가 준 실행.
+            run: `course_utils.start`가 준 실행. 파일은 `run.checkpoints`에 둬요.
             name: 레슨 안에서 이 학습을 부르는 이름.
             settings: 결과를 바꾸는 값들의 사전. 하나라도 다르면 다른 학습으로 봐요.
             seeds: 모델 밖에 있는 `keras.random.SeedGenerator`들.
-            folder: 파일을 둘 곳.
             seconds: 이보다 자주 저장하지 않아요.
         """
         super().__init__()
@@ -48,9 +54,13 @@ class Checkpoint(keras.callbacks.Callback):
             *(variable for optimizer in optimizers for variable in optimizer.variables),
             *(generator.state for generator in seeds),
         ]
-        identity = [run.profile, str(run.dataset), run.seed, settings, [str(v.shape) for v in self._variables]]
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:12]
-        self._path = Path(folder, f"{name}-{digest}.npz")
+        maker = inspect.currentframe().f_back  # 이것을 만든 함수나 셀
+        identity = [
+            *(run.profile, str(run.dataset), run.seed, settings, [tuple(v.shape) for v in self._variables]),
+            *(_layers(model), list(map(_config, optimizers)), getattr(model, "loss", None), maker.f_code),
+        ]
+        digest = hashlib.sha256(_source(identity, maker.f_globals, set()).encode()).hexdigest()[:12]
+        self._path = run.checkpoints / f"{name}-{digest}.npz"
         self._seconds, self._saved_at = seconds, time.monotonic()
         self.epoch, self.history = 0, {}
         if self._path.exists():
@@ -83,6 +93,8 @@ class Checkpoint(keras.callbacks.Callback):
             with partial.open("wb") as file:
                 np.savez(file, *map(keras.ops.convert_to_numpy, self._variables), progress=np.array(progress))
             os.replace(partial, self._path)
+            with contextlib.suppress(OSError):  # 다른 커널이 먼저 지웠을 수 있어요
+                self._forget_old()
         except OSError as error:  # 저장하지 못해도 학습은 계속해요
             with contextlib.suppress(OSError):
                 partial.unlink()
@@ -91,19 +103,34 @@ class Checkpoint(keras.callbacks.Callback):
                 f"⚠️ 학습 상태를 저장하지 못했어요({error.strerror}). 학습은 계속하지만, 끊기면 처음부터 다시 해야 해요."
             )
 
+    def _forget_old(self):
+        """이 폴더의 오래된 파일(끝내지 않은 학습과 죽은 프로세스의 조각)부터 지워 수와 크기를 지켜요."""
+        files = [path for path in self._path.parent.iterdir() if OURS.fullmatch(path.name) and path != self._path]
+        files.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        total = self._path.stat().st_size
+        for number, path in enumerate(files, start=1):
+            total += path.stat().st_size
+            if number >= MAX_FILES or total > MAX_BYTES:
+                path.unlink()
+
     def _restore(self):
         try:
             with np.load(self._path, allow_pickle=False) as saved:
-                values = [saved[f"arr_{i}"] for i in range(len(self._variables))]
+                states = [saved[f"arr_{i}"] for i in range(len(self._variables))]
                 progress = json.loads(str(saved["progress"]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            epoch = int(progress["epoch"])
+            history = {key: list(map(float, values)) for key, values in progress["history"].items()}
+            kinds = [(tuple(variable.shape), np.dtype(variable.dtype)) for variable in self._variables]
+            if epoch < 0 or [(value.shape, value.dtype) for value in states] != kinds:
+                raise ValueError("이 모델의 상태가 아니에요")
+        except Exception as error:  # 망가진 파일이 낼 수 있는 오류는 다 적을 수 없어요
             raise CourseError(
                 f"저장된 학습 상태를 읽지 못했어요: {self._path}({type(error).__name__}). "
                 "그 파일을 지우고 다시 실행하면 처음부터 학습해요."
             ) from error
-        for variable, value in zip(self._variables, values, strict=True):
+        for variable, value in zip(self._variables, states, strict=True):
             variable.assign(value)
-        self.epoch, self.history = progress["epoch"], progress["history"]
+        self.epoch, self.history = epoch, history
         print(f"끊긴 학습을 {self.epoch}에폭 다음부터 이어 가요.")
 
 
@@ -161,3 +188,55 @@ class Progress(keras.callbacks.Callback):
 
 def _losses(logs):
     return ", ".join(f"{name} {float(value):.4g}" for name, value in (logs or {}).items())
+
+
+def _layers(layer):
+    """모델의 층마다의 클래스와 설정."""
+    if inner := getattr(layer, "layers", ()):
+        return [type(layer), *map(_layers, inner)]
+    return [type(layer), getattr(layer, "function", None), _config(layer)]
+
+
+def _config(thing):
+    """층이나 최적화기의 설정. 만들 때마다 달라지는 이름과, 따로 보는 Lambda의 함수는 빼요."""
+    with contextlib.suppress(Exception):  # get_config를 쓰지 않았거나 잘못 쓴 층
+        return {key: value for key, value in thing.get_config().items() if key not in ("name", "function")}
+
+
+def _source(thing, scope, seen):
+    """결과를 정하는 값들의 글. 함수는 코드와, 그것이 부르는 같은 이름 공간(scope)의 함수와 클래스까지.
+
+    주석, 줄의 자리, 자동으로 붙는 이름은 넣지 않아서, 커널을 다시 켜도 같은 코드면 같은 글이에요.
+    """
+    thing = inspect.unwrap(thing)
+    if isinstance(thing, property):
+        thing = thing.fget
+    if isinstance(thing, types.CodeType | types.FunctionType | type):
+        if thing in seen or getattr(thing, "__module__", "").partition(".")[0] in LIBRARIES:
+            return getattr(thing, "__qualname__", "")
+        seen.add(thing)
+    if isinstance(thing, types.CodeType):
+        called = [value for name in thing.co_names if _defined_here(value := scope.get(name), scope)]
+        parts = [thing.co_code.hex(), *thing.co_names, *thing.co_varnames, *thing.co_consts, *called]
+    elif isinstance(thing, types.FunctionType):
+        scope = thing.__globals__
+        cells = [cell.cell_contents for cell in thing.__closure__ or ()]
+        parts = [thing.__code__, thing.__defaults__, thing.__kwdefaults__, *cells]
+    elif isinstance(thing, type):
+        own = vars(thing).items()
+        parts = [*thing.__bases__, *(v for key, v in own if inspect.isroutine(v) or not key.startswith("__"))]
+    elif isinstance(thing, dict):
+        parts = thing.items()
+    elif isinstance(thing, list | tuple):
+        parts = thing
+    elif isinstance(thing, frozenset):
+        return str(sorted(map(repr, thing)))
+    else:
+        return repr(thing) if isinstance(thing, int | float | str | bytes | np.generic | None) else type(thing).__name__
+    return f"({','.join(_source(part, scope, seen) for part in parts)})"
+
+
+def _defined_here(thing, scope):
+    if isinstance(thing, type):
+        return thing.__module__ == scope.get("__name__")
+    return isinstance(thing, types.FunctionType) and thing.__globals__ is scope

@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +26,8 @@ def load(model, name):
     try:
         with np.load(path, allow_pickle=False) as saved:
             arrays = [_expand(saved[f"arr_{i}"], saved.get(f"scale_{i}")) for i in range(int(saved["count"]))]
-            history = json.loads(str(saved["history"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            history = {key: list(map(float, values)) for key, values in json.loads(str(saved["history"])).items()}
+    except Exception as error:  # 망가진 파일이 낼 수 있는 오류는 다 적을 수 없어요
         raise CourseError(
             f"미리 배운 가중치를 읽지 못했어요: {path}({type(error).__name__}). "
             "강의 자료를 다시 내려받거나, pretrained = False로 직접 배워 주세요."

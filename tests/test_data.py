@@ -4,6 +4,7 @@ import http.server
 import os
 import socket
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -176,13 +177,25 @@ def test_wrong_explicit_mnist_is_never_replaced_silently(monkeypatch, tmp_path):
         data.load("auto")
 
 
-class Proxy(http.server.BaseHTTPRequestHandler):
-    """호텔 와이파이처럼 무엇을 물어도 로그인 쪽을 돌려주는 서버."""
+class Hostile(http.server.BaseHTTPRequestHandler):
+    """교실의 네트워크들: 무엇을 물어도 로그인 쪽, 반만 오고 끊기거나 멈추는 파일, 아주 느린 파일, 금지, 엉뚱한 곳."""
 
     def do_GET(self):
-        self.send_response(200)
+        kind = self.path.strip("/")
+        if kind == "redirect":
+            self.send_response(302)
+            self.send_header("Location", "ftp://127.0.0.1/mnist.npz")
+        else:
+            self.send_response(403 if kind == "forbidden" else 200)
+            if kind in ("half", "stalled", "slow"):
+                self.send_header("Content-Length", str(11 * 2**20))
         self.end_headers()
-        self.wfile.write(b"<html>login</html>")
+        if kind == "login":
+            self.wfile.write(b"<html>login</html>")
+        for _ in range({"half": 40, "stalled": 40, "slow": 100}.get(kind, 0)):
+            self.wfile.write(bytes(1 << 16 if kind != "slow" else 1))
+            time.sleep(0.02 if kind == "slow" else 0)
+        time.sleep(1 if kind == "stalled" else 0)
 
     def log_message(self, *_):
         pass
@@ -190,19 +203,29 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as running:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as running:
+        running.daemon_threads = True
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}/mnist.npz"
+        yield f"http://127.0.0.1:{running.server_port}/"
         running.shutdown()
 
 
-def test_login_page_instead_of_mnist(no_mnist, monkeypatch, server, capsys):
-    monkeypatch.setattr(data, "MNIST_URL", server)
-    with pytest.raises(CourseError, match="MNIST가 아니에요"):
-        data.load("mnist")
+@pytest.mark.parametrize("kind, words", [
+    ("login", "MNIST가 아니에요"), ("half", "2/11 MB에서 끊겼어요"), ("stalled", "응답이 없어요"), ("slow", "너무 느려서"),
+    ("forbidden", "서버의 답이 403"), ("redirect", "끊겼어요"), ("refused", "연결하지 못했거나"), ("dns", "응답이 없어요"),
+])  # fmt: skip
+def test_hostile_network_falls_back_to_digits(no_mnist, monkeypatch, server, capsys, kind, words):
+    monkeypatch.setattr(data, "MNIST_URL", server + kind)
+    monkeypatch.setattr(data, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(data, "QUICK_SECONDS", 1)
+    if kind == "refused":
+        monkeypatch.setattr(data, "MNIST_URL", "https://127.0.0.1:9/mnist.npz")
+    if kind == "dns":  # 이름을 물어도 답이 오지 않아요
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1))
     monkeypatch.setenv("COURSE_DATASET", "auto")
     assert data.load("auto").name == "digits"
-    assert "MNIST 대신" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("MNIST를 내려받아요. 1초 안에") and "MNIST 대신" in said and words in said
     assert list(no_mnist.parent.iterdir()) == []  # 받다 만 파일을 남기지 않아요
 
 
@@ -215,13 +238,3 @@ def test_download_is_verified_and_kept(no_mnist, monkeypatch, good, tmp_path, sa
     source.unlink()
     assert len(data.load("mnist").x_train) == 12
     assert no_mnist.read_bytes()
-
-
-def test_silent_network_gives_up(no_mnist, monkeypatch):
-    """연결은 되지만 한 글자도 오지 않는 서버."""
-    monkeypatch.setattr(data, "STALL_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        monkeypatch.setattr(data, "MNIST_URL", f"http://127.0.0.1:{mute.getsockname()[1]}/")
-        with pytest.raises(CourseError, match="내려받지 못했어요"):
-            data.load("mnist")
-    assert list(no_mnist.parent.iterdir()) == []

@@ -196,7 +196,7 @@ import test_gan_lessons as t
 def train(folder, die_at=None):
     model = t.MODELS[{lesson!r}]()
     model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=False)
-    saved = Checkpoint(model, Run("smoke", "digits", 42), "gan", folder=folder, seconds=0)
+    saved = Checkpoint(model, Run("smoke", "digits", 42, folder), "gan", seconds=0)
 
     class Die(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):

@@ -45,10 +45,15 @@ def test_font_comes_from_the_package_when_the_system_has_none(monkeypatch):
     assert "koreanize_matplotlib" in font_manager.findfont("NanumGothic")
 
 
-def test_no_font_warns_once_with_the_remedy(monkeypatch):
+def test_no_font_is_said_once_without_a_warning_for_every_letter(monkeypatch, capsys):
     monkeypatch.setattr(plots, "_korean_font", lambda: None)
-    with pytest.warns(UserWarning, match="pip install --no-deps koreanize-matplotlib"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         assert plots.use_course_style() is None
+        figure, axes = plt.subplots()
+        axes.set_title("가능도")
+        figure.savefig(io.BytesIO())
+    assert "pip install --no-deps koreanize-matplotlib" in capsys.readouterr().out and not caught
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (7, 28, 28), (12, 28, 28, 1)])

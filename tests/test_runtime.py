@@ -76,12 +76,12 @@ def test_settings_choose_the_profile_column_and_overrides_win():
 def test_settings_refuse_values_that_are_no_positive_integer(value):
     with pytest.raises(CourseError) as caught:
         Run("smoke", "digits", 0).settings({"latent_dim": (2, 2, 2)}, latent_dim=value)
-    assert f"latent_dim={value!r}" in str(caught.value) and "양의 정수" in str(caught.value)
+    assert f"latent_dim={value!r}" in str(caught.value) and "1 이상 20 이하의 정수" in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan"), "1e-4"])
 def test_settings_refuse_values_that_are_no_positive_number(value):
-    with pytest.raises(CourseError, match="양의 유한한 수"):
+    with pytest.raises(CourseError, match=r"0보다 크고 .* 이하인 수"):
         Run("smoke", "digits", 0).settings({"rate": (0.1, 0.1, 0.1)}, rate=value)
 
 

@@ -1,5 +1,6 @@
 """학습의 배관: 끊겼다가 이은 학습이 끊기지 않은 학습과 똑같고, 저장이 실패해도 학습은 계속해요."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from course_utils import CourseError, data
+from course_utils import CourseError, data, training
 from course_utils.runtime import Run
 from course_utils.training import Checkpoint, Progress
 
@@ -46,10 +47,13 @@ def build():
     return model, noise
 
 
-def train(folder, images, stop_after=None):
+def begin(folder, seed=42, rate=1e-2):
     model, noise = build()
-    run = Run("smoke", "digits", 42)
-    saved = Checkpoint(model, run, "ae", {"rate": 1e-2}, seeds=[noise], folder=folder, seconds=0)
+    return model, Checkpoint(model, Run("smoke", "digits", seed, folder), "ae", {"rate": rate}, [noise], seconds=0)
+
+
+def train(folder, images, stop_after=None):
+    model, saved = begin(folder)
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -113,10 +117,69 @@ def test_killed_process_resumes(tmp_path):
 def test_other_settings_never_use_the_file(tmp_path, images):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, images, stop_after=2)
-    model, noise = build()
-    for run, settings in ((Run("smoke", "digits", 42), {"rate": 1e-3}), (Run("smoke", "digits", 7), {"rate": 1e-2})):
-        assert Checkpoint(model, run, "ae", settings, seeds=[noise], folder=tmp_path).epoch == 0
-    assert Checkpoint(model, Run("smoke", "digits", 42), "ae", {"rate": 1e-2}, [noise], tmp_path).epoch == 2
+    assert begin(tmp_path, rate=1e-3)[1].epoch == 0 and begin(tmp_path, seed=7)[1].epoch == 0
+    assert begin(tmp_path)[1].epoch == 2
+
+
+LESSON = """
+import keras
+from course_utils.training import Checkpoint
+
+def scale(x):
+    return 2.0 * x  # 두 배
+
+def error(y, p):
+    return keras.ops.mean((y - scale(p)) ** 2)
+
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.core = keras.Sequential([keras.layers.Dense(3, "relu"), keras.layers.Lambda(lambda x: x + 1.0)])
+
+    def call(self, x):
+        return self.core(scale(x))
+
+def name_of_file(run, batch_size=8):
+    net = Net()
+    net(keras.ops.zeros((1, 2)))
+    net.compile(keras.optimizers.Adam(1e-3), error)
+    return Checkpoint(net, run, "net")._path.name
+"""
+
+
+def test_other_code_is_another_training_but_comments_and_names_are_not(tmp_path):
+    def name(source):
+        scope = {"__name__": "lesson"}
+        exec(compile(source, f"<cell {id(source)}>", "exec"), scope)
+        return scope["name_of_file"](Run("smoke", "digits", 42, tmp_path))
+
+    first = name(LESSON)
+    for old, new in (
+        ("  # 두 배", ""),
+        ("\ndef scale", "\n\n\ndef scale"),
+        ("def name_of", "def unused():\n    pass\n\ndef name_of"),
+    ):
+        assert old in LESSON and name(LESSON.replace(old, new)) == first, new
+    changes = ("2.0 *", "3.0 *"), ("** 2", "** 4"), ("relu", "tanh"), ("x + 1.0", "x - 1.0"), ("1e-3", "1e-2"), \
+        ("self.core(scale(x))", "self.core(x)")  # fmt: skip
+    names = {name(LESSON.replace(old, new)) for old, new in changes if old in LESSON}
+    assert len(names | {first}) == len(changes) + 1
+
+
+def test_old_files_are_forgotten_and_others_are_kept(tmp_path, images, monkeypatch):
+    monkeypatch.setattr(training, "MAX_FILES", 3)
+    (tmp_path / "내 파일.npz").touch()
+    ours = [tmp_path / f"net-{i:012x}.npz" for i in range(4)] + [tmp_path / f".net-{0:012x}.npz.123"]
+    for age, path in enumerate(ours):
+        path.write_bytes(bytes(100))
+        os.utime(path, (1_000 - age, 1_000 - age))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, images, stop_after=2)
+    mine = {path.name for path in tmp_path.iterdir() if path.name.startswith("ae-")}
+    assert {path.name for path in tmp_path.iterdir()} == {"내 파일.npz", *mine, ours[0].name, ours[1].name}
+    monkeypatch.setattr(training, "MAX_BYTES", 10)
+    train(tmp_path, images, stop_after=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["내 파일.npz"]
 
 
 def test_damaged_file_is_named_and_kept(tmp_path, images):
@@ -132,7 +195,7 @@ def test_damaged_file_is_named_and_kept(tmp_path, images):
 def test_steps_per_execution_must_divide_the_epoch(tmp_path, images):
     model, noise = build()
     model.compile("adam", "mse", steps_per_execution=3)
-    saved = Checkpoint(model, Run("smoke", "digits", 42), "ae", seeds=[noise], folder=tmp_path)
+    saved = Checkpoint(model, Run("smoke", "digits", 42, tmp_path), "ae", seeds=[noise])
     with pytest.raises(CourseError, match="steps_per_execution=3"):
         model.fit(images / 255.0, images / 255.0, batch_size=10, epochs=1, verbose=0, callbacks=[saved])
 
@@ -157,8 +220,7 @@ def test_progress_ends_with_the_same_line_every_time(images, capsys):
 
 
 def test_divergence_stops_with_a_reason_and_is_not_saved(tmp_path, images):
-    model, noise = build()
-    saved = Checkpoint(model, Run("smoke", "digits", 42), "ae", seeds=[noise], folder=tmp_path, seconds=0)
+    model, saved = begin(tmp_path)
 
     class Break(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -169,8 +231,8 @@ def test_divergence_stops_with_a_reason_and_is_not_saved(tmp_path, images):
     with pytest.raises(CourseError, match="3번째 에폭에서 loss이"):
         model.fit(batches, epochs=5, steps_per_epoch=4, verbose=0, shuffle=False,
                   callbacks=[Break(), saved, Progress()])  # fmt: skip
-    again, noise = build()
-    assert Checkpoint(again, Run("smoke", "digits", 42), "ae", seeds=[noise], folder=tmp_path).epoch == 2
+    again, saved = begin(tmp_path)
+    assert saved.epoch == 2
     assert all(np.isfinite(weight).all() for weight in again.get_weights())
 
 

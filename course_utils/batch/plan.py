@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from course_utils import data, runtime
-from course_utils.errors import CourseError
+from course_utils.errors import CourseError, shown
 
 MAX_JOBS = 100_000
 PLAN_KEYS = ("lessons", "profile", "parameters", "grid", "seeds", "overrides", "skip_inapplicable")
@@ -138,7 +138,7 @@ def read_plan(path):
                 raise CourseError(f"{where}: {key}는 '이름: 값'꼴이어야 해요.")
         for axis, values in part.get("grid", {}).items():
             if not isinstance(values, list) or not values:
-                raise CourseError(f"{where}: grid.{axis}={values!r}은(는) 목록이어야 해요. 예: {axis}: [2, 8]")
+                raise CourseError(f"{where}: grid.{axis}={shown(values)}은(는) 목록이어야 해요. 예: {axis}: [2, 8]")
     return spec
 
 
@@ -168,7 +168,7 @@ def parse_seeds(seeds):
     for part in seeds if isinstance(seeds, list) else str(seeds).split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", str(part), re.ASCII)
         if not match or (match[2] and not 0 <= int(match[2]) - int(match[1]) < MAX_JOBS):
-            raise CourseError(f"시드 {seeds!r}을(를) 읽지 못했어요. 0..4나 1,3,7처럼 적어 주세요.")
+            raise CourseError(f"시드 {shown(seeds)}을(를) 읽지 못했어요. 0..4나 1,3,7처럼 적어 주세요.")
         found += range(int(match[1]), int(match[2] or match[1]) + 1)
     return found
 
@@ -213,15 +213,19 @@ def fingerprint():
 def read_lesson(path):
     """노트북을 읽어 `Lesson`으로. 읽을 수 없으면 `CourseError`."""
     try:
-        notebook = json.loads(Path(path).read_text("utf-8"))
-        for cell in notebook["cells"]:
-            cell["source"] = "".join(cell["source"])
-            if cell["cell_type"] == "code":
-                cell |= {"outputs": [], "execution_count": None}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _lesson(Path(path))
+    except Exception as error:  # 망가진 노트북이 낼 수 있는 오류는 다 적을 수 없어요
         raise CourseError(
             f"노트북 {path}을(를) 읽지 못했어요({type(error).__name__}). 파일이 온전한지 확인해 주세요."
         ) from error
+
+
+def _lesson(path):
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
     defaults, rules, table, minutes = {}, {}, {}, None
     for cell in notebook["cells"]:
         tree = _parse(cell)
@@ -234,8 +238,8 @@ def read_lesson(path):
                 given = {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
                 minutes = given["minutes"] if _is_row(given.get("minutes")) else minutes
     texts = (cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    title = next((text.splitlines()[0][2:] for text in texts if text.startswith("# ")), Path(path).stem)
-    return Lesson(Path(path).stem, title, notebook, defaults, table, rules, minutes)
+    title = next((text.splitlines()[0][2:] for text in texts if text.startswith("# ")), path.stem)
+    return Lesson(path.stem, title, notebook, defaults, table, rules, minutes)
 
 
 class _Loader(yaml.SafeLoader):
@@ -306,13 +310,18 @@ def _checked(lesson, name, value):
     if (like is not None and type(value) is not type(like)) or (isinstance(value, float) and not math.isfinite(value)):
         kinds = {bool: "참거짓(true, false)이어야", int: "정수여야", float: "유한한 수여야", str: "글이어야"}
         raise CourseError(
-            f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {kinds.get(type(like), '유한한 값이어야')} 해요. 예: {name}={like}"
+            f"{lesson.name}: {name}={shown(value)}은(는) 쓸 수 없어요. {kinds.get(type(like), '유한한 값이어야')} 해요. 예: {name}={like}"
         )
-    rules = [("0 초과인 값", lambda v: v > 0)] if row and default is None else []
+    most = runtime.MOST * row[2] if row else None
+    rules = (
+        [("0 초과인 값", lambda v: v > 0), (f"{most:,} 이하인 값", lambda v: v <= most)]
+        if default is None and row
+        else []
+    )
     for text, holds in rules + lesson.rules.get(name, []):
         if not holds(value):
             raise CourseError(
-                f"{lesson.name}: {name}={value!r}은(는) 쓸 수 없어요. {text}이어야 해요. 노트북의 매개변수 셀을 보세요."
+                f"{lesson.name}: {name}={shown(value)}은(는) 쓸 수 없어요. {text}이어야 해요. 노트북의 매개변수 셀을 보세요."
             )
     return value
 
@@ -323,7 +332,7 @@ def _dataset(value):
     if value == "auto":
         value = "mnist" if data.mnist_path().exists() else "digits"
     if value not in ("digits", "mnist") and not Path(value).is_file():
-        raise CourseError(f"dataset={value!r} 파일이 없어요. 경로를 확인하거나 digits, mnist를 쓰세요.")
+        raise CourseError(f"dataset={shown(value)} 파일이 없어요. 경로를 확인하거나 digits, mnist를 쓰세요.")
     return value
 
 

@@ -169,7 +169,8 @@ def _metrics(notebook):
     """`run.finish`가 남긴 지표. 숫자와 None(발산)만 믿어요."""
     found = {}
     for output in _outputs(notebook.cells):
-        found |= output.get("data", {}).get(METRICS_MIME, {})
+        told = output.get("data", {}).get(METRICS_MIME)
+        found |= told if isinstance(told, dict) else {}
     numeric = {str(name): v for name, v in found.items() if v is None or type(v) in (int, float)}
     return {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
 
@@ -191,7 +192,7 @@ def _shrunk(png):
 
     try:
         picture = Image.open(io.BytesIO(base64.b64decode("".join(png)))).convert("RGB")
-    except (OSError, ValueError):  # 그림이 아니거나 깨졌어요
+    except Exception:  # 그림이 아니거나, 깨졌거나, 풀면 엄청나게 커요
         return None
     picture.thumbnail((FIGURE_WIDTH, FIGURE_WIDTH))
     file = io.BytesIO()

@@ -1,13 +1,16 @@
 """연습문제의 답을 그 자리에서 확인하는 `check`. 문제들은 이 폴더의 `lesson_01.py`처럼 레슨마다 한 파일에 있어요."""
 
 import contextlib
+import copy
 import importlib
 import io
+import math
+import numbers
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from course_utils.errors import CourseError
+from course_utils.errors import CourseError, shown
 
 UNTOUCHED, RIGHT, WRONG, UNREADABLE = "untouched", "right", "wrong", "unreadable"
 _MARKS = {UNTOUCHED: "✏️", RIGHT: "✅", WRONG: "❌", UNREADABLE: "⚠️"}
@@ -73,12 +76,13 @@ def evaluate(problem_id, answer):
 def find(problem_id):
     """번호로 `Problem`을 찾아요."""
     known = {}
-    if re.fullmatch(r"\d\d-\d", str(problem_id)):
+    named = isinstance(problem_id, str) and re.fullmatch(r"\d\d-\d", problem_id)
+    if named:
         with contextlib.suppress(ModuleNotFoundError):
             known = importlib.import_module(f"course_utils.exercises.lesson_{problem_id[:2]}").PROBLEMS
-    if problem_id not in known:
+    if not named or problem_id not in known:
         having = f" 이 레슨의 문제: {', '.join(known)}." if known else " 번호는 '01-1'처럼 적어요."
-        raise CourseError(f"{problem_id!r}번 문제는 없어요.{having}")
+        raise CourseError(f"{shown(problem_id)}번 문제는 없어요.{having}")
     return known[problem_id]
 
 
@@ -100,12 +104,13 @@ def _read(problem, answer):
         raise _Unreadable("함수가 아니에요.")
     values = []
     for arguments in problem.inputs:
+        given = copy.deepcopy(arguments)  # 학생의 함수가 인자를 고쳐도 문제는 그대로예요
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                value = answer(*arguments)
-        except Exception as error:
-            shown = ", ".join(map(repr, arguments))
-            raise _Unreadable(f"함수에 ({shown})을 넣으니 {type(error).__name__}이 났어요: {error}.") from error
+                value = answer(*given)
+        except (Exception, SystemExit) as error:
+            inputs = ", ".join(map(shown, arguments))
+            raise _Unreadable(f"함수에 ({inputs})을 넣으니 오류가 났어요: {shown(error)}.") from error
         if value is ...:
             raise _Untouched
         if value is None:
@@ -117,23 +122,41 @@ def _read(problem, answer):
 def _numbers(value):
     import numpy as np
 
-    if isinstance(value, str):
-        raise _Unreadable("따옴표로 묶은 글이에요.")
-    if callable(value):
-        raise _Unreadable("함수예요. 괄호를 붙여 불렀는지 확인해 보세요.")
     try:
-        size = len(value) if hasattr(value, "__len__") else 1
-        array = np.squeeze(np.asarray(value if size <= MAX_SIZE else 0))
+        if isinstance(value, str):
+            raise _Unreadable("따옴표로 묶은 글이에요.")
+        if callable(value):
+            raise _Unreadable("함수예요. 괄호를 붙여 불렀는지 확인해 보세요.")
+        count = _count(value)
+        array = np.squeeze(np.asarray(value if count <= MAX_SIZE else 0.0))
+        if max(count, array.size) > MAX_SIZE:
+            raise _Unreadable(f"수가 {MAX_SIZE:,}개보다 많아요.")
         if np.iscomplexobj(array):
             raise TypeError("복소수")
         array = array.astype(float)
-    except Exception as error:  # 학생이 넣을 수 있는 모든 것
+    except _Unreadable:
+        raise
+    except (Exception, SystemExit) as error:  # 학생이 넣을 수 있는 모든 것
         raise _Unreadable("숫자로 바꿀 수 없는 값이에요.") from error
-    if max(size, array.size) > MAX_SIZE:
-        raise _Unreadable(f"수가 {max(size, array.size):,}개나 들어 있어요.")
     if not np.isfinite(array).all():
         raise _Unreadable("NaN이나 무한대가 들어 있어요.")
     return array
+
+
+def _count(value):
+    """배열로 바꾸기 전에 수의 개수를 세요. `MAX_SIZE`를 넘으면 그만 세고, 수가 아닌 것이 있으면 TypeError."""
+    if hasattr(value, "__array__"):
+        return math.prod(getattr(value, "shape", ()))
+    if isinstance(value, numbers.Number):
+        return 1
+    if not isinstance(value, list | tuple | range):
+        raise TypeError(type(value).__name__)
+    total = 0
+    for part in value:
+        total += _count(part)
+        if total > MAX_SIZE:
+            break
+    return total
 
 
 def _same(given, expected, rtol):
