@@ -5,11 +5,12 @@ CONSTRAINTS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+COLAB := .venv-colab-test
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
 
-.PHONY: help course test lab notebooks bench bench-env clean
+.PHONY: help course test colab-test lab notebooks publish bench bench-env clean
 help:  ## 할 수 있는 일
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
@@ -30,6 +31,9 @@ notebooks: $(READY)  ## 저장소의 노트북을 quick으로 다시 실행하�
 	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "$(NOISE)" $(NOTEBOOKS)
 
+publish:  ## 포크한 저장소의 주소를 배지와 환경 준비 셀에 적어요: make publish REPO=이름/저장소
+	@$(PYTHON) -m course_utils.publish "$$REPO"
+
 bench: bench-env  ## 학습의 빠르기를 PyTorch, 옛 Keras 고리와 나란히 재요(30분쯤)
 	$(BIN)/python -m benchmarks.speed
 
@@ -48,4 +52,10 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 
 $(BENCH_READY): $(READY) benchmarks/requirements.txt
 	$(BIN)/pip install --quiet --progress-bar on -r benchmarks/requirements.txt
+	@touch $@
+
+$(COLAB)/.ready: tests/colab-constraints.txt
+	@rm -rf $(COLAB)
+	@python3.13 -m venv $(COLAB) 2>/dev/null || $(PYTHON) -m venv $(COLAB)
+	$(COLAB)/bin/pip install --quiet --progress-bar on -r $<
 	@touch $@
