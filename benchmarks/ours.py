@@ -78,14 +78,13 @@ class Autoencoder(Lesson):
         return [float(np.mean(self.cells["mse"](x, np.asarray(self.model(x)))))]
 
     def learn(self, steps):
-        """학습 셀에 태그가 없어, 무엇이 적혀 있는지로 셀을 찾아 그대로 실행해요."""
+        """학습이 함수가 아니라 셀 두 개라서, 태그가 붙은 셀을 차례로 실행해요."""
         self.cells.update(digits=SimpleNamespace(name="", x_train=self.images), autoencoder=self.model)
         self.cells["cfg"].steps = steps
         self.cells["draw_rebuilt"] = None
-        notebook = nbformat.read(lessons.NOTEBOOKS / "03_autoencoder.ipynb", as_version=4)
-        for mark in ("\ndef stream(", "\nautoencoder.compile("):
-            (source,) = (c.source for c in notebook.cells if c.cell_type == "code" and mark in "\n" + c.source)
-            exec(source, self.cells)
+        for cell in nbformat.read(lessons.NOTEBOOKS / "03_autoencoder.ipynb", as_version=4).cells:
+            if "train" in cell.metadata.get("tags", ()):
+                exec(cell.source, self.cells)
 
 
 class VAE(Lesson):
