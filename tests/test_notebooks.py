@@ -15,7 +15,7 @@ from course_utils.exercises import _MARKS, RIGHT, UNTOUCHED
 from course_utils.runtime import METRICS_MIME
 
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
-TAGS = {"parameters", "exercise", "solution", "nbval-check-output", "nbval-skip"}
+TAGS = {"parameters", "exercise", "solution", "nbval-check-output", "nbval-skip", "train"}
 SECTIONS = ("상호작용", "일부러 망가뜨리기", "연습문제", "요약", "용어", "참고문헌")
 NOT_BOLD = re.compile(r"\*\*[^*\n]*[)\].,!?%”’»\"'`]\*\*(?=[가-힣])")
 OLD_API = re.compile(r"\bK\.\w+\(|\btf\.keras\b|allow_pickle\s*=\s*True|\bkeras\.backend\b")
