@@ -78,12 +78,12 @@ class Autoencoder(Lesson):
         return [float(np.mean(self.cells["mse"](x, np.asarray(self.model(x)))))]
 
     def learn(self, steps):
-        """학습이 함수가 아니라 셀 두 개라서, 태그가 붙은 셀을 차례로 실행해요."""
+        """학습이 함수가 아니라 셀 둘이라서, 배치를 만드는 셀과 학습하는 셀을 찾아 그대로 실행해요."""
         self.cells.update(digits=SimpleNamespace(name="", x_train=self.images), autoencoder=self.model)
         self.cells["cfg"].steps = steps
         self.cells["draw_rebuilt"] = None
         for cell in nbformat.read(lessons.NOTEBOOKS / "03_autoencoder.ipynb", as_version=4).cells:
-            if "train" in cell.metadata.get("tags", ()):
+            if "def stream(" in cell.source or "autoencoder.compile(" in cell.source:
                 exec(cell.source, self.cells)
 
 
@@ -125,6 +125,9 @@ class Adversarial(Lesson):
         z = np.random.default_rng(0).normal(size=(count, self.model.latent_dim)).astype("float32")
         return np.clip((self.model.average.predict(z, batch_size=500, verbose=0) + 1) / 2, 0, 1)
 
+    def learn(self, steps):
+        self.cells["train"](self.model, "bench", steps)
+
     def default_batch(self):
         return inspect.signature(self.cells["train"]).parameters["batch_size"].default
 
@@ -144,9 +147,6 @@ class DenseGAN(Adversarial):
         d_loss = entropy(1 - noise[0], on_real) + entropy(noise[1], on_fake)
         return [float(d_loss), float(entropy(1.0, on_fake))]
 
-    def learn(self, steps):
-        self.cells["train"](self.model, "bench", steps)
-
 
 class DCGAN(Adversarial):
     def __init__(self, images, seed):
@@ -162,9 +162,6 @@ class DCGAN(Adversarial):
         ones, zeros = np.ones(on_real.shape, "float32"), np.zeros(on_real.shape, "float32")
         bce = self.model.bce
         return [float(bce(ones, on_real) + bce(zeros, on_fake)), float(bce(ones, on_fake))]
-
-    def learn(self, steps):
-        self.cells["train"](self.model, "bench", steps)
 
 
 class WGAN(Adversarial):

@@ -1,6 +1,6 @@
 """강사의 묶음: 시작하기 전에 모두 검사하고, 남은 것만 실행하고, 실패를 있는 그대로 말해요."""
 
-import json
+import ast
 import subprocess
 import sys
 import textwrap
@@ -231,7 +231,7 @@ def mixed(tmp_path_factory):
     picture = f"from IPython.display import Image\nimport base64\nImage(base64.b64decode({DOT!r}))"
     probe = (
         "import os\nseen = {k: os.environ.get(k) for k in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'COURSE_STATIC',"
-        " 'MPLBACKEND')}\nprint(seen)"
+        " 'MPLBACKEND', 'MALLOC_TRIM_THRESHOLD_')}\nprint(seen)"
     )
     paths = [
         lesson(folder / "lessons", "01_good", picture, probe),
@@ -281,8 +281,9 @@ def test_kernels_get_their_share_of_cores_and_a_static_course(mixed):
     from dask.system import CPU_COUNT
 
     share = str(max(1, CPU_COUNT // 2))
-    assert json.loads(printed.replace("'", '"')) == {
-        "OMP_NUM_THREADS": share, "TF_NUM_INTRAOP_THREADS": share, "COURSE_STATIC": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    assert ast.literal_eval(printed) == {
+        "OMP_NUM_THREADS": share, "TF_NUM_INTRAOP_THREADS": share, "COURSE_STATIC": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline", "MALLOC_TRIM_THRESHOLD_": None,
     }  # fmt: skip
     assert records(mixed[0])["01_good__seed=0"]["figure"].startswith("data:image/webp;base64,")
 

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import io
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import nbformat
 import pytest
 from colab_rehearsal import REPOSITORY, STUB, environment, repository
 from helpers import NOTEBOOKS, ROOT
+from PIL import Image
 
 from course_utils import CourseError, publish
 from course_utils.batch import worker
@@ -165,9 +167,17 @@ def bomb():
     )
 
 
-@pytest.mark.parametrize(
-    "picture", [base64.b64encode(bomb()).decode(), "그림이 아님", 3, None, {"a": 1}, ["iVBO", 3]], ids=range(6)
-)
+def jpeg():
+    """PNG라고 적혀 온 JPEG. 다른 형식의 디코더에 닿으면 안 돼요."""
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "jpeg")
+    return file.getvalue()
+
+
+FIGURES = [*(base64.b64encode(made).decode() for made in (bomb(), jpeg())), "그림이 아님", 3, None, {"a": 1}, ["iVBO", 3]]
+
+
+@pytest.mark.parametrize("picture", FIGURES, ids=range(len(FIGURES)))
 @pytest.mark.parametrize(
     "metrics", [None, "글", [1], {"a": 1, "b": "<script>", "c": 10**400, "d": [1], "e": float("nan")}], ids=range(4)
 )

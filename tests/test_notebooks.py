@@ -15,7 +15,7 @@ from course_utils.exercises import _MARKS, RIGHT, UNTOUCHED
 from course_utils.runtime import METRICS_MIME
 
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
-TAGS = {"parameters", "exercise", "solution", "nbval-check-output", "nbval-skip", "train"}
+TAGS = {"parameters", "exercise", "solution", "nbval-check-output", "nbval-skip"}
 SECTIONS = ("상호작용", "일부러 망가뜨리기", "연습문제", "요약", "용어", "참고문헌")
 NOT_BOLD = re.compile(r"\*\*[^*\n]*[)\].,!?%”’»\"'`]\*\*(?=[가-힣])")
 OLD_API = re.compile(r"\bK\.\w+\(|\btf\.keras\b|allow_pickle\s*=\s*True|\bkeras\.backend\b")
@@ -111,7 +111,7 @@ def test_cells_are_short_and_explained(lesson):
         defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.parse(cell.source).body)
         assert not unknown or defines, f"함수도 클래스도 없는 셀의 모르는 태그 {unknown}: {where(cell)}"
     prose = sum(len(cell.source) for cell in lesson.text)
-    code = sum(len(cell.source) for cell in lesson.code[1:])  # 접혀 있는 환경 준비 셀은 빼고
+    code = sum(len(cell.source) for cell in lesson.code)
     assert prose >= 0.8 * code, f"글:코드 = {prose / code:.2f}, 0.8 이상이어야 해요"
 
 

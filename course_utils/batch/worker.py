@@ -154,6 +154,7 @@ def _prepare_environment(threads, gpu):
     """커널이 물려받을 환경. 워커는 한 번에 일 하나만 하므로 프로세스의 환경을 바꿔도 돼요."""
     os.environ |= dict.fromkeys(THREADS, str(threads)) | {"COURSE_STATIC": "1", "PYTHONUTF8": "1"}
     os.environ.pop("MPLBACKEND", None)  # 있으면 커널이 그림을 출력에 남기지 않아요
+    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask가 켜요. 텐서를 버릴 때마다 메모리를 돌려줘서 학습이 느려져요
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
@@ -191,7 +192,8 @@ def _shrunk(png):
     from PIL import Image
 
     try:
-        picture = Image.open(io.BytesIO(base64.b64decode("".join(png)))).convert("RGB")
+        raw = io.BytesIO(base64.b64decode("".join(png)))
+        picture = Image.open(raw, formats=("PNG",)).convert("RGB")  # 다른 형식의 디코더는 건드리지 않아요
     except Exception:  # 그림이 아니거나, 깨졌거나, 풀면 엄청나게 커요
         return None
     picture.thumbnail((FIGURE_WIDTH, FIGURE_WIDTH))
