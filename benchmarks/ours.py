@@ -61,7 +61,7 @@ class Lesson:
                 steps, self.done = index + 1 - self.done, index + 1
                 tick(steps * batch)
 
-        self.cells["training"] = SimpleNamespace(Checkpoint=training.Checkpoint, Progress=Beat)
+        self.cells["training"] = SimpleNamespace(**vars(training) | {"Progress": Beat})
         self.learn(steps)
 
 

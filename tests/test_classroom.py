@@ -174,7 +174,14 @@ def jpeg():
     return file.getvalue()
 
 
-FIGURES = [*(base64.b64encode(made).decode() for made in (bomb(), jpeg())), "그림이 아님", 3, None, {"a": 1}, ["iVBO", 3]]
+FIGURES = [
+    *(base64.b64encode(made).decode() for made in (bomb(), jpeg())),
+    "그림이 아님",
+    3,
+    None,
+    {"a": 1},
+    ["iVBO", 3],
+]
 
 
 @pytest.mark.parametrize("picture", FIGURES, ids=range(len(FIGURES)))
