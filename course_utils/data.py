@@ -285,7 +285,7 @@ def _fetch(url, parts):
     import urllib.request
 
     try:
-        with urllib.request.urlopen(url, timeout=STALL_SECONDS) as response:
+        with urllib.request.urlopen(url, timeout=2 * STALL_SECONDS) as response:  # 기다리는 쪽이 먼저 포기해요
             if response.url.partition(":")[0] != url.partition(":")[0]:
                 raise OSError("https가 아닌 곳으로 보내졌어요")
             parts.put(int(response.headers.get("Content-Length") or 0))

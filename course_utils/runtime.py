@@ -182,6 +182,8 @@ def _import_keras():
         import tensorflow
 
         tensorflow.get_logger().setLevel("ERROR")
+        # Colab의 TensorFlow 2.20에서 합성곱 GAN의 그래프를 고치다 실패하며 영어 오류를 남겨요. 꺼도 빠르기는 같아요
+        tensorflow.config.optimizer.set_experimental_options({"remapping": False})
         tensorflow.function(lambda: tensorflow.zeros(1) + 1, jit_compile=True)()  # XLA의 첫 안내문도 여기서
     if keras.backend.backend() != "tensorflow":
         raise CourseError(

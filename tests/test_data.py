@@ -192,7 +192,7 @@ class Hostile(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if kind == "login":
             self.wfile.write(b"<html>login</html>")
-        for _ in range({"half": 40, "stalled": 40, "slow": 100}.get(kind, 0)):
+        for _ in range({"half": 40, "stalled": 1, "slow": 100}.get(kind, 0)):
             self.wfile.write(bytes(1 << 16 if kind != "slow" else 1))
             time.sleep(0.02 if kind == "slow" else 0)
         time.sleep(1 if kind == "stalled" else 0)
