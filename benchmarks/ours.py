@@ -52,17 +52,21 @@ class Lesson:
             def __init__(self, draw=None, every=1):
                 super().__init__()
 
-            def on_epoch_begin(self, epoch, logs=None):
-                super().on_epoch_begin(epoch, logs)
-                self.done = 0
+            def on_train_begin(self, logs=None):
+                super().on_train_begin(logs)
+                self.optimizer = self.model.optimizer or self.model.g_optimizer
+                self.done = int(self.optimizer.iterations)
 
             def on_train_batch_end(self, index, logs=None):
                 super().on_train_batch_end(index, logs)
-                steps, self.done = index + 1 - self.done, index + 1
-                tick(steps * batch)
+                before, self.done = self.done, int(self.optimizer.iterations)
+                tick((self.done - before) * batch)
 
-        self.cells["training"] = SimpleNamespace(**vars(training) | {"Progress": Beat})
-        self.learn(steps)
+        shown, training.Progress = training.Progress, Beat
+        try:
+            self.learn(steps)
+        finally:
+            training.Progress = shown
 
 
 class Autoencoder(Lesson):
@@ -83,7 +87,7 @@ class Autoencoder(Lesson):
         self.cells["cfg"].steps = steps
         self.cells["draw_rebuilt"] = None
         for cell in nbformat.read(lessons.NOTEBOOKS / "03_autoencoder.ipynb", as_version=4).cells:
-            if "def stream(" in cell.source or "autoencoder.compile(" in cell.source:
+            if "def to_pair(" in cell.source or "autoencoder.compile(" in cell.source:
                 exec(cell.source, self.cells)
 
 
@@ -139,6 +143,9 @@ class DenseGAN(Adversarial):
         self.start(self.cells["GAN"](*pair, latent), pair[1])
         self.batch = self.default_batch()
         self.flops = flops.adversarial(*pair, fakes=2)
+
+    def learn(self, steps):
+        self.cells["train"](self.model, "bench", steps, jit=True)
 
     def start_loss(self, given):
         entropy, noise = self.cells["cross_entropy"], 0.1 * given.uniform

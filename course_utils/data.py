@@ -70,25 +70,28 @@ def load(dataset="auto", at_least=1):
     return result
 
 
-def batches(images, batch_size, seed, first_epoch=0, labels=None, augment=False):
-    """섞은 배치를 끝없이 내는 `tf.data.Dataset`. 순서와 변형은 시드와 에폭 번호만으로 정해져요.
+def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, at_once=None):
+    """섞은 배치를 끝없이 내는 `tf.data.Dataset`. 순서와 변형은 시드와 걸음의 번호만으로 정해져요.
 
-    그래서 끊긴 학습을 `first_epoch`부터 이어도 끊기지 않은 것과 똑같은 배치가 나와요. 한 에폭은
-    `len(images) // batch_size`걸음이고, 남는 이미지는 다음 에폭에 다시 섞여요.
+    그래서 끊긴 학습을 `first_step`부터 이어도 끊기지 않은 것과 똑같은 배치가 나와요. 데이터를 한 바퀴 도는 데
+    `len(images) // batch_size`걸음이고, 남는 이미지는 다음 바퀴에 다시 섞여요.
 
     Args:
         images: uint8 (N, 28, 28).
         batch_size: 배치의 장수, N 이하.
         seed: 0 이상의 정수.
-        first_epoch: 몇 번째 에폭부터 시작할지.
+        first_step: 몇 번째 걸음의 배치부터 시작할지.
         labels: (N,). 주면 (이미지, 정답) 쌍을 내요.
         augment: True면 ±8도, ±8%, ±1.5픽셀 안에서 조금씩 돌리고 키우고 옮겨요(digits처럼 적은 데이터를 위해).
+        at_once: 정수면 배치를 이만큼씩 쌓아 (at_once, batch_size, …)로 내요. 변형하지 않은 이미지는 그때
+            uint8 그대로예요. `as_unit`으로 바꾸세요.
     Returns:
         float32 (batch_size, 28, 28, 1), 0–1의 이미지를 내는 `tf.data.Dataset`.
     """
     import tensorflow as tf
 
     steps = len(images) // batch_size
+    first_epoch, skipped = divmod(first_step, steps)
     pictures = tf.constant(images)[..., None]  # 원본은 uint8로 메모리에 한 번만
 
     def epoch_order(epoch):
@@ -96,13 +99,27 @@ def batches(images, batch_size, seed, first_epoch=0, labels=None, augment=False)
         return tf.data.Dataset.from_tensor_slices(order[: steps * batch_size]).batch(batch_size, drop_remainder=True)
 
     def fetch(step, index):
-        batch = tf.cast(tf.gather(pictures, index), tf.float32) / 255.0
+        batch = tf.gather(pictures, index)
         if augment:
-            batch = _jitter(batch, [seed, step])
+            batch = _jitter(as_unit(batch), [seed, step])
+        elif not at_once:
+            batch = as_unit(batch)
         return batch if labels is None else (batch, tf.gather(labels, index))
 
-    orders = tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch_order)
-    return orders.enumerate(first_epoch * steps).map(fetch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    orders = tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch_order).skip(skipped).enumerate(first_step)
+    if at_once and not augment:  # 골라내기는 여러 배치를 한꺼번에 하는 편이 싸요
+        orders = orders.batch(at_once, drop_remainder=True)
+    made = orders.map(fetch, tf.data.AUTOTUNE)
+    if at_once and augment:
+        made = made.batch(at_once, drop_remainder=True)
+    return made.prefetch(tf.data.AUTOTUNE)
+
+
+def as_unit(images):
+    """uint8, 0–255 → float32, 0–1. 이미 실수인 이미지는 그대로. 텐서의 모양은 무엇이든."""
+    import tensorflow as tf
+
+    return images if images.dtype.is_floating else tf.cast(images, tf.float32) / 255.0
 
 
 def _jitter(batch, seed):

@@ -27,19 +27,11 @@ def digit_features():
     network = metrics.digit_network()
     classifier = keras.Model(network.input, network.outputs[1])
     rate = keras.optimizers.schedules.CosineDecay(2e-3, 15 * steps)
-    classifier.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    saved = training.Checkpoint(classifier, run, "digit_features")
-    batches = data.batches(images, 128, SEED, saved.epoch, labels, augment=True)
-    classifier.fit(
-        batches,
-        epochs=15,
-        initial_epoch=saved.epoch,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=2,
-        callbacks=[saved],
+    classifier.compile(
+        keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
     )
-    size = weights.save(network, "digit_features", saved.history)
+    history = training.fit(classifier, run, "digit_features", images, 128, 15, labels=labels, augment=True)
+    size = weights.save(network, "digit_features", history)
     weights.load(network, "digit_features")
     for part in (mnist, digits):
         guess = network.predict(part.x_test[..., None] / 255, verbose=0)[1]

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from course_utils import CourseError, data, training
 from course_utils.runtime import Run
@@ -61,8 +62,8 @@ def train(folder, images, stop_after=None):
             if stop_after is not None and self.params["epochs"] and saved.epoch == stop_after and batch == 1:
                 raise KeyboardInterrupt
 
-    batches = data.batches(images, BATCH, 42, saved.epoch, augment=True).map(lambda x: (x, x))
     steps = len(images) // BATCH
+    batches = data.batches(images, BATCH, 42, saved.epoch * steps, augment=True).map(lambda x: (x, x))
     model.fit(
         batches,
         epochs=EPOCHS,
@@ -193,14 +194,6 @@ def test_damaged_file_is_named_and_kept(tmp_path, images):
     assert file.exists()
 
 
-def test_steps_per_execution_must_divide_the_epoch(tmp_path, images):
-    model, noise = build()
-    model.compile("adam", "mse", steps_per_execution=3)
-    saved = Checkpoint(model, Run("smoke", "digits", 42, tmp_path), "ae", seeds=[noise])
-    with pytest.raises(CourseError, match="steps_per_execution=3"):
-        model.fit(images / 255.0, images / 255.0, batch_size=10, epochs=1, verbose=0, callbacks=[saved])
-
-
 def test_unwritable_folder_does_not_stop_training(tmp_path, images, capsys):
     (tmp_path / "file").touch()
     _, saved = train(tmp_path / "file" / "below", images)
@@ -237,6 +230,86 @@ def test_divergence_stops_with_a_reason_and_is_not_saved(tmp_path, images):
     assert all(np.isfinite(weight).all() for weight in again.get_weights())
 
 
+def step_by_step(folder, images, labels, augment):
+    """`training.fit`이 하는 일을 파이썬으로 한 걸음씩."""
+    model, _ = build()
+    stream = iter(data.batches(images, 10, 42, labels=labels, augment=augment))
+    for _ in range(3):
+        model.reset_metrics()
+        for _ in range(7):
+            logs = model.train_step(pair(*(next(stream) if labels is not None else [next(stream)])))
+    return model, float(logs["loss"])
+
+
+def pair(x, y=None):
+    return x, x if y is None else x * tf.cast(y[:, None, None, None], tf.float32)
+
+
+def fit(folder, images, labels=None, augment=False, jit=False, stop=None):
+    model, noise = build()
+    model.compile(keras.optimizers.Adam(1e-2), "mse", jit_compile=jit)
+    made = training.fit(
+        model, Run("smoke", "digits", 42, folder), "ae", images, 10, 3,
+        prepare=pair, labels=labels, augment=augment, seeds=[noise], callbacks=[stop] if stop else [],
+    )  # fmt: skip
+    return model, made
+
+
+@pytest.mark.parametrize(("labelled", "augment"), [(False, False), (True, False), (True, True)])
+def test_fit_equals_one_step_at_a_time(tmp_path, images, labelled, augment):
+    labels = np.arange(70) % 3 if labelled else None
+    plain, loss = step_by_step(tmp_path, images, labels, augment)
+    model, history = fit(tmp_path, images, labels, augment)
+    for one, other in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    assert history["loss"].shape == (3,) and history["loss"][-1] == pytest.approx(loss, abs=1e-5)
+
+
+def test_xla_program_learns_the_same_as_single_steps(tmp_path, images):
+    """난수가 없는 망이면 XLA로 묶어 간 여러 걸음도 한 걸음씩 간 것과 1e-5 안에서 같아요."""
+    found = []
+    for jit in (False, True):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(1e-3), "mse", jit_compile=jit)
+        run = Run("smoke", "digits", 42, tmp_path)
+        history = training.fit(model, run, "line", images, 10, 2, prepare=lambda x: (x, tf.reduce_mean(x, (1, 2))))
+        found.append([history["loss"], *model.get_weights()])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_interrupted_fit_resumes_exactly(tmp_path, images, capsys, monkeypatch, jit):
+    monkeypatch.setattr(training, "AT_ONCE", 2)  # 한 에폭 7걸음을 한 걸음씩 일곱 번
+    monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (None, (), 0, None))  # 에폭마다 저장
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.epoch == 2 and batch == 3:
+                raise KeyboardInterrupt
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+    whole, record = fit(tmp_path / "a", images, jit=jit)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "b", images, jit=jit, stop=Stop())
+    resumed, again = fit(tmp_path / "b", images, jit=jit)
+    assert "2에폭 다음부터" in capsys.readouterr().out
+    assert max(np.abs(a - b).max() for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True)) == 0
+    assert list(record["loss"]) == list(again["loss"])
+
+
+def test_normal_equals_keras_and_is_normal_inside_xla():
+    ours, theirs, compiled = (keras.random.SeedGenerator(7) for _ in range(3))
+    draw = tf.function(lambda: training.normal((200, 500), compiled), jit_compile=True)
+    for _ in range(2):
+        assert np.array_equal(training.normal((3, 4), ours), keras.random.normal((3, 4), seed=theirs))
+    first, second = np.ravel(draw()), np.ravel(draw())
+    assert stats.kstest(first, "norm").pvalue > 1e-3 and abs(np.corrcoef(first, second)[0, 1]) < 0.01
+
+
 def test_batches_cover_every_image_once_and_reshuffle(images):
     images[:, 0, 0] = np.arange(70)  # 이미지마다 이름표
     stream = iter(data.batches(images, 10, seed=1).map(lambda x: x[:, 0, 0, 0]))
@@ -246,12 +319,12 @@ def test_batches_cover_every_image_once_and_reshuffle(images):
     assert list(epochs[0]) != list(epochs[1])
 
 
-def test_batches_from_a_later_epoch_are_the_same(images):
+def test_batches_from_a_later_step_are_the_same(images):
     labels = np.arange(70)
     whole = iter(data.batches(images, 16, 1, labels=labels, augment=True))
     for _ in range(2 * 4):
         next(whole)
-    later = iter(data.batches(images, 16, 1, first_epoch=2, labels=labels, augment=True))
+    later = iter(data.batches(images, 16, 1, first_step=8, labels=labels, augment=True))
     for _ in range(4):
         (x, y), (x2, y2) = next(whole), next(later)
         assert np.array_equal(x, x2) and np.array_equal(y, y2)
