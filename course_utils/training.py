@@ -9,6 +9,7 @@ import os
 import re
 import time
 import types
+import zlib
 
 import keras
 import numpy as np
@@ -35,7 +36,7 @@ def fit(
     `fit`의 `steps_per_execution`보다 두 배쯤 빨라요. 콜백의 `batch`는 걸음이 아니라 이 묶음의 번호예요.
 
     Args:
-        model: build와 compile을 마친 Keras 모델.
+        model: build와 compile을 마친 Keras 모델. `train_step`은 `model.metrics`에 있는 값들을 이름으로 내놓아요.
         run: `course_utils.start`가 준 실행. 시드와 학습 상태의 폴더를 써요.
         name: 레슨 안에서 이 학습을 부르는 이름.
         images: uint8 (N, 28, 28).
@@ -53,8 +54,9 @@ def fit(
     """
     steps = steps_per_epoch or len(images) // batch_size
     at_once = max(n for n in range(1, AT_ONCE + 1) if steps % n == 0)
-    settings = {"batch_size": batch_size, "steps": steps, "augment": augment} | (settings or {})
-    saved = Checkpoint(model, run, name, settings, seeds, maker=inspect.currentframe().f_back)
+    checksum = zlib.crc32(np.ascontiguousarray(images))
+    plan = {"batch_size": batch_size, "steps": steps, "augment": augment, "images": checksum} | (settings or {})
+    saved = Checkpoint(model, run, name, plan, seeds, maker=inspect.currentframe().f_back)
     model.train_function = _several_steps(model, at_once, prepare)
     model.fit(
         data.batches(images, batch_size, run.seed, saved.epoch * steps, labels, augment, at_once),
@@ -70,17 +72,19 @@ def fit(
 
 def _several_steps(model, count, prepare):
     """쌓인 배치 count개로 count걸음을 가는, Keras의 `train_function`."""
+    shown = []  # train_step이 내놓는 지표의 이름들
 
     @tf.function(jit_compile=model.jit_compile, autograph=False)
     def run(images, *labels):
         def step(i):
             batch = data.as_unit(images[i]), *(values[i] for values in labels)
             batch = prepare(*batch) if prepare else batch if labels else batch[0]
-            model.train_step(batch)
+            shown[:] = model.train_step(batch)
             return [i + 1]
 
         tf.while_loop(lambda i: i < count, step, [0])
-        return model.get_metrics_result()
+        values = model.get_metrics_result()
+        return {name: values[name] for name in shown}
 
     def train_function(iterator):
         stacked = next(iterator)

@@ -185,7 +185,7 @@ def test_learned_critic_measures_w1_in_one_dimension(real, fake):
 
 RESUME = """
 import sys
-import keras, numpy as np
+import keras, numpy as np, tensorflow as tf
 import course_utils
 from course_utils import data, training
 from course_utils.runtime import Run
@@ -209,9 +209,11 @@ def train(folder, die_at=None):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     pictures = data.load("digits").x_train[:288]
-    training.fit(model, Run("smoke", "digits", 42, folder), "gan", pictures, 96, 4, prepare=lambda x: 2 * x - 1,
-                 callbacks=[Die()])
-    return [np.asarray(v) for v in model.variables]
+    history = training.fit(model, Run("smoke", "digits", 42, folder), "gan", pictures, 96, 4,
+                           prepare=lambda x: 2 * x - 1, callbacks=[Die()])
+    weights = [np.asarray(v) for v in model.variables]
+    assert list(history) == list(model.train_step(tf.zeros((96, 28, 28, 1))))  # 내놓은 지표만 기록해요
+    return weights
 """
 
 
