@@ -1,6 +1,6 @@
 """좋아지는 데 걸리는 시간: 우리 레슨의 망과 교과서의 망, 배우는 초마다의 ELBO와 FID.
 
-    COURSE_MNIST=/경로/mnist.npz python -m benchmarks.quality          # 두 코어에서 두 시간쯤
+    COURSE_MNIST=/경로/mnist.npz python -m benchmarks.quality          # 두 코어에서 한 시간 남짓
     python -m benchmarks.quality dense_vae --limit 120
 
 하나씩 배우고, 재는 동안에는 시계를 멈춰요. 첫 걸음의 준비(그래프, XLA)는 시간에 들어가요. 교과서의 망은 우리가
