@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # TensorFlow를 쓰는 선수 모두에게. 우리는 `start`가 켜요
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 

@@ -1,6 +1,7 @@
 """레슨의 시작과 끝: 프로파일, 시드, 설정, 지표."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -105,3 +106,13 @@ def test_import_is_light():
     code = "import course_utils, sys; print([m for m in ('numpy', 'matplotlib', 'tensorflow', 'keras') if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "[]"
+
+
+def test_keras_lessons_turn_on_onednn_unless_told_otherwise():
+    code = "import course_utils; run = course_utils.start('smoke', 'digits', 1, minutes=(1, 1, 1), keras=True)\n"
+    code += "import os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
+    for given, expected in (({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=environment | given, capture_output=True, text=True, check=True)
+        assert done.stdout.split()[-1] == expected and done.stderr == ""
