@@ -175,7 +175,7 @@ def _import_keras():
     """Keras를 조용히 불러오고 장치를 깨워요. TensorFlow가 C++에서 쓰는 영어 안내문은 환경 변수로 다 꺼지지 않아요."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow는 새 CPU(AVX-512 VNNI)에서만 oneDNN을 켜요. 옛 CPU에서도 합성곱이 1.5–2배 빨라요
+    # TensorFlow는 새 CPU(AVX-512 VNNI)에서만 oneDNN을 켜요. 옛 CPU에서도 합성곱이 1.3–2배 빨라요
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _silenced_stderr():
         import keras
