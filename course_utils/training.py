@@ -139,6 +139,13 @@ class Checkpoint(keras.callbacks.Callback):
         if self._path.exists():
             self._restore()
 
+    def on_train_begin(self, logs=None):
+        steps, at_once = self.params["steps"], getattr(self.model, "steps_per_execution", 1)
+        if steps % at_once:  # Keras는 모자란 만큼 걸음을 더 가서, 에폭의 경계와 배치의 순서가 어긋나요
+            raise CourseError(
+                f"steps_per_execution={at_once}이 한 에폭의 {steps}걸음을 나누지 못해요. 약수로 바꿔 주세요."
+            )
+
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch + 1
         for key, value in (logs or {}).items():
