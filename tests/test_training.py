@@ -241,6 +241,7 @@ def test_divergence_stops_with_a_reason_and_is_not_saved(tmp_path, images):
 def step_by_step(images, labels, augment):
     """`training.fit`이 하는 일을 파이썬으로 한 걸음씩."""
     model, _ = build()
+    model.compile(keras.optimizers.SGD(1e-2), "mse")
     stream = iter(data.batches(images, 10, 42, labels=labels, augment=augment))
     for _ in range(3):
         model.reset_metrics()
@@ -253,9 +254,9 @@ def pair(x, y=None):
     return x, x if y is None else x * tf.cast(y[:, None, None, None], tf.float32)
 
 
-def fit(folder, images, labels=None, augment=False, jit=False, stop=None):
+def fit(folder, images, labels=None, augment=False, jit=False, stop=None, rule=keras.optimizers.Adam):
     model, noise = build()
-    model.compile(keras.optimizers.Adam(1e-2), "mse", jit_compile=jit)
+    model.compile(rule(1e-2), "mse", jit_compile=jit)
     made = training.fit(
         model, Run("smoke", "digits", 42, folder), "ae", images, 10, 3,
         prepare=pair, labels=labels, augment=augment, seeds=[noise], callbacks=[stop] if stop else [],
@@ -267,7 +268,7 @@ def fit(folder, images, labels=None, augment=False, jit=False, stop=None):
 def test_fit_equals_one_step_at_a_time(tmp_path, images, labelled, augment):
     labels = np.arange(70) % 3 if labelled else None
     plain, loss = step_by_step(images, labels, augment)
-    model, history = fit(tmp_path, images, labels, augment)
+    model, history = fit(tmp_path, images, labels, augment, rule=keras.optimizers.SGD)  # Adam은 반올림의 차이를 키워요
     for one, other in zip(plain.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
     assert history["loss"].shape == (3,) and history["loss"][-1] == pytest.approx(loss, abs=1e-5)
