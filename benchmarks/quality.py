@@ -18,7 +18,7 @@ from benchmarks.speed import machine
 from course_utils import data, plots
 
 FOLDER = Path(__file__).resolve().parent
-PATIENCE = 5  # "네 배 빠르다"를 확인하고도 남는 만큼
+PATIENCE = 4.1  # "네 배 빠르다"를 확인하기에 넉넉한 만큼
 
 
 class Race(NamedTuple):

@@ -96,7 +96,7 @@ def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, 
 
     def epoch_order(epoch):
         order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, epoch])
-        return tf.data.Dataset.from_tensor_slices(order[: steps * batch_size]).batch(batch_size, drop_remainder=True)
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * batch_size], (steps, batch_size)))
 
     def fetch(step, index):
         batch = tf.gather(pictures, index)
