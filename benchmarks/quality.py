@@ -4,7 +4,7 @@
     python -m benchmarks.quality dense_vae --limit 120
 
 하나씩 배우고, 재는 동안에는 시계를 멈춰요. 첫 걸음의 준비(그래프, XLA)는 시간에 들어가요. 교과서의 망은 우리가
-마지막 목표에 닿은 시간의 PATIENCE배까지만 배워요.
+마지막 목표에 닿은 시간(닿지 못했으면 다 배운 시간)의 PATIENCE배까지만 배워요.
 잰 값은 benchmarks/quality.json, 그림은 benchmarks/images/quality.png.
 """
 
@@ -81,7 +81,7 @@ def draw(record):
     figure, axes = plt.subplots(1, len(record), figsize=(3.4 * len(record), 3.6), squeeze=False)
     for axis, (key, runs) in zip(axes[0], record.items(), strict=True):
         race = RACES[key]
-        for (name, points), style in zip(runs.items(), ("o-", "s--", "^:"), strict=True):
+        for (name, points), style in zip(runs.items(), ("o-", "s--", "^:"), strict=False):
             axis.plot([p[0] for p in points], [p[2] for p in points], style, markersize=3, label=name)
         for goal in race.goals:
             axis.axhline(goal, color=plots.COLORS["gray"], linewidth=0.8, linestyle=":")
@@ -104,7 +104,9 @@ def main(arguments=None):
     if unknown := set(chosen.models) - set(RACES):
         parser.error(f"모르는 모델 {', '.join(sorted(unknown))}. 쓸 수 있는 것: {', '.join(RACES)}")
 
-    images, record = data.load("auto").x_train, {}
+    images, file = data.load("auto").x_train, chosen.out / "quality.json"
+    before = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    record = before["models"] if before.get("machine") == machine() else {}  # 같은 기계에서 잰 다른 모델은 남겨요
     print(machine(), flush=True)
     with Contestant("judge") as judge:
         for key in chosen.models or RACES:
@@ -114,10 +116,10 @@ def main(arguments=None):
                 given = {"key": key, "images": images} | options
                 record[key][name] = points = climb(module, given, RACES[key].measure, judge, limit)
                 if module == "ours":
-                    limit = min(limit, PATIENCE * (reach(points, RACES[key].goals[-1]) or limit))
+                    limit = min(limit, PATIENCE * (reach(points, RACES[key].goals[-1]) or points[-1][0]))
                 (chosen.out / "images").mkdir(parents=True, exist_ok=True)
                 saved = {"machine": machine(), "floor": judge.info["floor"], "models": record}
-                (chosen.out / "quality.json").write_text(json.dumps(saved, ensure_ascii=False, indent=1), "utf-8")
+                file.write_text(json.dumps(saved, ensure_ascii=False, indent=1), "utf-8")
     draw(record).savefig(chosen.out / "images" / "quality.png", dpi=110)
     for key, runs in record.items():
         print(f"\n|{RACES[key].title}|" + "|".join(f"{goal:g}까지(초)" for goal in RACES[key].goals) + "|끝|")
