@@ -94,11 +94,11 @@ class Autoencoder(Lesson):
 class VAE(Lesson):
     def __init__(self, images, seed, kind, latent, batch):
         super().__init__("05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights"), images, seed)
-        recipe = {"rate": self.quick["dense_rate"], "warm_up": 0.1, "jit": True} if kind == "dense" else {}
+        dense = {"rate": self.quick["dense_rate"], "warm_up": 0.1, "kl_start": 1.0, "jit": True}
         self.steps = max(self.quick[f"{kind}_steps"], self.quick[f"{kind}_epochs"] * (len(images) // batch))
         encoder, decoder = (self.cells[f"{kind}_{half}"](latent) for half in ("encoder", "decoder"))
         self.networks = {"encoder": encoder, "decoder": decoder}
-        self.model, self.batch, self.recipe = self.cells["connect"](encoder, decoder), batch, recipe
+        self.model, self.batch, self.recipe = self.cells["connect"](encoder, decoder), batch, dense if kind == "dense" else {}
         self.flops = flops.supervised(encoder, decoder)
 
     def start_loss(self, given):
