@@ -98,7 +98,11 @@ class VAE(Lesson):
         self.steps = max(self.quick[f"{kind}_steps"], self.quick[f"{kind}_epochs"] * (len(images) // batch))
         encoder, decoder = (self.cells[f"{kind}_{half}"](latent) for half in ("encoder", "decoder"))
         self.networks = {"encoder": encoder, "decoder": decoder}
-        self.model, self.batch, self.recipe = self.cells["connect"](encoder, decoder), batch, dense if kind == "dense" else {}
+        self.model, self.batch, self.recipe = (
+            self.cells["connect"](encoder, decoder),
+            batch,
+            dense if kind == "dense" else {},
+        )
         self.flops = flops.supervised(encoder, decoder)
 
     def start_loss(self, given):
