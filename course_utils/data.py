@@ -70,7 +70,7 @@ def load(dataset="auto", at_least=1):
     return result
 
 
-def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, at_once=None):
+def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, at_once=None, per_epoch=None):
     """섞은 배치를 끝없이 내는 `tf.data.Dataset`. 순서와 변형은 시드와 걸음의 번호만으로 정해져요.
 
     그래서 끊긴 학습을 `first_step`부터 이어도 끊기지 않은 것과 똑같은 배치가 나와요. 데이터를 한 바퀴 도는 데
@@ -85,6 +85,7 @@ def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, 
         augment: True면 ±8도, ±8%, ±1.5픽셀 안에서 조금씩 돌리고 키우고 옮겨요(digits처럼 적은 데이터를 위해).
         at_once: 정수면 배치를 이만큼씩 쌓아 (at_once, batch_size, …)로 내요. 변형하지 않은 이미지는 그때
             uint8 그대로예요. `as_unit`으로 바꾸세요.
+        per_epoch: at_once를 줄 때, 쌓기를 새로 시작하는 걸음의 수. 나누어떨어지지 않으면 마지막 묶음이 짧아요.
     Returns:
         float32 (batch_size, 28, 28, 1), 0–1의 이미지를 내는 `tf.data.Dataset`.
     """
@@ -93,25 +94,33 @@ def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, 
     steps = len(images) // batch_size
     first_epoch, skipped = divmod(first_step, steps)
     pictures = tf.constant(images)[..., None]  # 원본은 uint8로 메모리에 한 번만
+    labels = None if labels is None else tf.constant(labels)
 
     def epoch_order(epoch):
         order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, epoch])
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * batch_size], (steps, batch_size)))
 
     def fetch(step, index):
-        batch = tf.gather(pictures, index)
+        batch = as_unit(tf.gather(pictures, index))
         if augment:
-            batch = _jitter(as_unit(batch), [seed, step])
-        elif not at_once:
-            batch = as_unit(batch)
+            batch = _jitter(batch, [seed, step])
         return batch if labels is None else (batch, tf.gather(labels, index))
 
+    def fetch_stack(steps, indices):
+        if augment:
+            kinds = tf.float32 if labels is None else (tf.float32, labels.dtype)
+            return tf.map_fn(lambda pair: fetch(*pair), (steps, indices), fn_output_signature=kinds)
+        stack = tf.gather(pictures, indices)  # 골라내기는 여러 배치를 한꺼번에 하는 편이 싸요
+        return stack if labels is None else (stack, tf.gather(labels, indices))
+
+    def stacked(*epoch):
+        return tf.data.Dataset.from_tensor_slices(epoch).batch(at_once)
+
     orders = tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch_order).skip(skipped).enumerate(first_step)
-    if at_once and not augment:  # 골라내기는 여러 배치를 한꺼번에 하는 편이 싸요
-        orders = orders.batch(at_once, drop_remainder=True)
-    made = orders.map(fetch, tf.data.AUTOTUNE)
-    if at_once and augment:
-        made = made.batch(at_once, drop_remainder=True)
+    if at_once:
+        made = orders.batch(per_epoch).flat_map(stacked).map(fetch_stack, tf.data.AUTOTUNE)
+    else:
+        made = orders.map(fetch, tf.data.AUTOTUNE)
     return made.prefetch(tf.data.AUTOTUNE)
 
 

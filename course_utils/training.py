@@ -31,9 +31,9 @@ def fit(
 ):  # fmt: skip
     """`model.fit`에 섞은 배치(`data.batches`), 이어 하기(`Checkpoint`), 진행 표시(`Progress`)를 붙인 것.
 
-    여러 걸음(`AT_ONCE`까지, 한 에폭을 나누는 가장 큰 수)을 그래프 하나로, `compile(jit_compile=True)`면 XLA 프로그램
-    하나로 이어 가요. 결과는 걸음마다 `model.train_step`을 부른 것과 같고(시험이 확인해요), 작은 완전 연결망은
-    `fit`의 `steps_per_execution`보다 두 배쯤 빨라요. 콜백의 `batch`는 걸음이 아니라 이 묶음의 번호예요.
+    여러 걸음(`AT_ONCE`까지)을 그래프 하나로, `compile(jit_compile=True)`면 XLA 프로그램 하나로 이어 가요. 결과는
+    걸음마다 `model.train_step`을 부른 것과 같고(시험이 확인해요), 작은 완전 연결망은 `fit`의
+    `steps_per_execution`보다 두 배쯤 빨라요. 콜백의 `batch`는 걸음이 아니라 이 묶음의 번호예요.
 
     Args:
         model: build와 compile을 마친 Keras 모델. `train_step`은 `model.metrics`에 있는 값들을 이름으로 내놓아요.
@@ -53,16 +53,16 @@ def fit(
         {이름: 에폭마다의 값, (epochs,)}.
     """
     steps = steps_per_epoch or len(images) // batch_size
-    at_once = max(n for n in range(1, AT_ONCE + 1) if steps % n == 0)
+    at_once = _at_once(steps)
     checksum = zlib.crc32(np.ascontiguousarray(images))
     plan = {"batch_size": batch_size, "steps": steps, "augment": augment, "images": checksum} | (settings or {})
     saved = Checkpoint(model, run, name, plan, seeds, maker=inspect.currentframe().f_back)
-    model.train_function = _several_steps(model, at_once, prepare)
+    model.train_function = _several_steps(model, prepare)
     model.fit(
-        data.batches(images, batch_size, run.seed, saved.epoch * steps, labels, augment, at_once),
+        data.batches(images, batch_size, run.seed, saved.epoch * steps, labels, augment, at_once, steps),
         epochs=epochs,
         initial_epoch=saved.epoch,
-        steps_per_epoch=steps // at_once,
+        steps_per_epoch=math.ceil(steps / at_once),
         shuffle=False,
         verbose=0,
         callbacks=[*callbacks, saved, Progress(draw, every=max(1, epochs // 10))],
@@ -70,8 +70,14 @@ def fit(
     return {key: np.array(values) for key, values in saved.history.items()}
 
 
-def _several_steps(model, count, prepare):
-    """쌓인 배치 count개로 count걸음을 가는, Keras의 `train_function`."""
+def _at_once(steps):
+    """한 에폭의 steps걸음을 묶는 수. 마땅한 약수가 없으면 마지막 묶음이 짧고, 그 그래프를 하나 더 만들어요."""
+    most = min(AT_ONCE, steps)
+    return next((n for n in range(most, most // 2, -1) if steps % n == 0), most)
+
+
+def _several_steps(model, prepare):
+    """쌓인 배치의 수만큼 걸음을 가는, Keras의 `train_function`."""
     shown = []  # train_step이 내놓는 지표의 이름들
 
     @tf.function(jit_compile=model.jit_compile, autograph=False)
@@ -82,7 +88,7 @@ def _several_steps(model, count, prepare):
             shown[:] = model.train_step(batch)
             return [i + 1]
 
-        tf.while_loop(lambda i: i < count, step, [0])
+        tf.while_loop(lambda i: i < images.shape[0], step, [0])
         values = model.get_metrics_result()
         return {name: values[name] for name in shown}
 

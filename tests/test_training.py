@@ -264,8 +264,10 @@ def fit(folder, images, labels=None, augment=False, jit=False, stop=None, rule=k
     return model, made
 
 
+@pytest.mark.parametrize("at_once", [25, 5])  # 한 에폭 7걸음을 한 번에, 다섯과 둘로
 @pytest.mark.parametrize(("labelled", "augment"), [(False, False), (True, False), (True, True)])
-def test_fit_equals_one_step_at_a_time(tmp_path, images, labelled, augment):
+def test_fit_equals_one_step_at_a_time(tmp_path, images, labelled, augment, at_once, monkeypatch):
+    monkeypatch.setattr(training, "AT_ONCE", at_once)
     labels = np.arange(70) % 3 if labelled else None
     plain, loss = step_by_step(images, labels, augment)
     model, history = fit(tmp_path, images, labels, augment, rule=keras.optimizers.SGD)  # Adam은 반올림의 차이를 키워요
@@ -290,7 +292,7 @@ def test_xla_program_learns_the_same_as_single_steps(tmp_path, images):
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_interrupted_fit_resumes_exactly(tmp_path, images, capsys, monkeypatch, jit):
-    monkeypatch.setattr(training, "AT_ONCE", 2)  # 한 에폭 7걸음을 한 걸음씩 일곱 번
+    monkeypatch.setattr(training, "AT_ONCE", 2)  # 한 에폭 7걸음을 둘, 둘, 둘, 하나로
     monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (None, (), 0, None))  # 에폭마다 저장
 
     class Stop(keras.callbacks.Callback):
