@@ -91,14 +91,17 @@ def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, 
     """
     import tensorflow as tf
 
-    steps = len(images) // batch_size
-    first_epoch, skipped = divmod(first_step, steps)
+    per_lap = len(images) // batch_size
     pictures = tf.constant(images)[..., None]  # 원본은 uint8로 메모리에 한 번만
     labels = None if labels is None else tf.constant(labels)
 
-    def epoch_order(epoch):
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, epoch])
-        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * batch_size], (steps, batch_size)))
+    def shuffled(lap):
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, lap])
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: per_lap * batch_size], (per_lap, batch_size)))
+
+    def orders(start):
+        laps = tf.data.Dataset.range(start // per_lap, 2**31)
+        return laps.flat_map(shuffled).skip(start % per_lap).enumerate(start)
 
     def fetch(step, index):
         batch = as_unit(tf.gather(pictures, index))
@@ -113,14 +116,12 @@ def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, 
         stack = tf.gather(pictures, indices)  # 골라내기는 여러 배치를 한꺼번에 하는 편이 싸요
         return stack if labels is None else (stack, tf.gather(labels, indices))
 
-    def stacked(*epoch):
-        return tf.data.Dataset.from_tensor_slices(epoch).batch(at_once)
-
-    orders = tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch_order).skip(skipped).enumerate(first_step)
     if at_once:
-        made = orders.batch(per_epoch).flat_map(stacked).map(fetch_stack, tf.data.AUTOTUNE)
+        starts = tf.data.Dataset.range(first_step, 2**62, per_epoch)
+        stacks = starts.flat_map(lambda start: orders(start).take(per_epoch).batch(at_once))
+        made = stacks.map(fetch_stack, tf.data.AUTOTUNE)
     else:
-        made = orders.map(fetch, tf.data.AUTOTUNE)
+        made = orders(first_step).map(fetch, tf.data.AUTOTUNE)
     return made.prefetch(tf.data.AUTOTUNE)
 
 
