@@ -62,16 +62,18 @@ def draw(record):
     import matplotlib.pyplot as plt
 
     plots.use_course_style()
-    figure, axes = plt.subplots(1, len(record), figsize=(3 * len(record), 3), squeeze=False)
+    figure, axes = plt.subplots(1, len(record), figsize=(3 * len(record), 3), squeeze=False, sharey=True)
+    most = max(memory for points in record.values() for *_, memory in points)
     for axis, (name, points) in zip(axes[0], record.items(), strict=True):
         values, seconds, memory = zip(*points, strict=True)
         axis.plot(values, seconds, "o-", color=plots.COLORS["blue"])
-        axis.set(xscale="log", xlabel=name, title=f"{name}에 따라", ylim=(0, 1.15 * max(seconds)))
+        axis.set(xscale="log", yscale="log", xlabel=name, title=f"{name}에 따라")  # 비례하면 직선
         axis.set_xticks(values, [f"{value:,}" for value in values], rotation=45)
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.minorticks_off()
         other = axis.twinx()
         other.plot(values, memory, "s--", color=plots.COLORS["orange"])
-        other.set_ylim(0, 1.15 * max(memory))
+        other.set_ylim(0, 1.15 * most)
         other.grid(False)
     axes[0, 0].set_ylabel("한 에폭(초, 파란 실선)")
     other.set_ylabel("메모리(MB, 주황 점선)")
