@@ -117,8 +117,9 @@ def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, 
         return stack if labels is None else (stack, tf.gather(labels, indices))
 
     if at_once:
-        starts = tf.data.Dataset.range(first_step, 2**62, per_epoch)
-        stacks = starts.flat_map(lambda start: orders(start).take(per_epoch).batch(at_once))
+        span = per_epoch if per_epoch % at_once else 2**62  # 나누어떨어지면 새로 시작하지 않아도 경계가 맞아요
+        starts = tf.data.Dataset.range(first_step, 2**62, span)
+        stacks = starts.flat_map(lambda start: orders(start).take(span).batch(at_once))
         made = stacks.map(fetch_stack, tf.data.AUTOTUNE)
     else:
         made = orders(first_step).map(fetch, tf.data.AUTOTUNE)
