@@ -123,7 +123,10 @@ def batches(images, batch_size, seed, first_step=0, labels=None, augment=False, 
         made = stacks.map(fetch_stack, tf.data.AUTOTUNE)
     else:
         made = orders(first_step).map(fetch, tf.data.AUTOTUNE)
-    return made.prefetch(tf.data.AUTOTUNE)
+    # 스스로 조절하는 스레드는 지울 때 깨우는 신호를 놓치곤 해서, 학습이 끝난 다음 몇십 초를 더 기다리게 해요
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return made.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def as_unit(images):

@@ -330,6 +330,11 @@ def test_batches_cover_every_image_once_and_reshuffle(images):
     assert list(epochs[0]) != list(epochs[1])
 
 
+def test_batches_leave_no_tuning_thread(images):
+    """스스로 조절하는 tf.data의 스레드는 반복자를 지울 때 몇십 초까지 놓아주지 않아요."""
+    assert data.batches(images, 10, 0, at_once=5, per_epoch=7).options().autotune.enabled is False
+
+
 def test_batches_from_a_later_step_are_the_same(images):
     labels = np.arange(70)
     whole = iter(data.batches(images, 16, 1, labels=labels, augment=True))
