@@ -51,11 +51,11 @@ def adversarial(generator, judge, images, batch, rates, beta_1, options, predict
         yield batch
 
 
-def custom_step(model, images, batch, rate=1e-3):
+def custom_step(model, images, batch, rates):
     """노트북의 `train_step`을 `train_on_batch`로(벌점이 있는 WGAN은 얼린 판별자로 배울 수 없어요)."""
     step = model.train_step
     model.train_step = lambda data: step(data[0])  # train_on_batch는 (그림, 정답, 무게)를 넘겨요
-    model.compile(*(keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.9) for _ in range(2)), jit_compile=False)
+    model.compile(*(keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.9) for rate in rates), jit_compile=False)
     for real in batches(images, batch):
         model.train_on_batch(real)
         yield batch
@@ -69,7 +69,7 @@ def same_networks(key, lesson, unit, predict):
     if key in ("conv_vae", "dense_vae"):
         return supervised(lesson, unit, options, lesson.cells["bernoulli_nll"], 1e-3)
     if key == "wgan":
-        return custom_step(lesson.model, 2 * unit - 1, lesson.batch)
+        return custom_step(lesson.model, 2 * unit - 1, lesson.batch, (2e-3, 4e-3))
     rates, beta_1 = ((1e-3, 1e-3), 0.0) if key == "gan" else ((2e-3, 1e-3), 0.5)
     pair = lesson.networks["generator"], lesson.networks["judge"]
     return adversarial(*pair, 2 * unit - 1, lesson.batch, rates, beta_1, options, predict)
@@ -90,7 +90,7 @@ def textbook(key, lesson, unit):
     critic = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(x)))
     lesson.networks = {"generator": cells["textbook_generator"](100), "judge": critic}
     model = lesson.cells["WGANGP"](*lesson.networks.values(), 100, n_critic=5)
-    return custom_step(model, 2 * unit - 1, 64 * 5, 1e-4)
+    return custom_step(model, 2 * unit - 1, 64 * 5, (1e-4, 1e-4))
 
 
 class Player:

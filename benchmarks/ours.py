@@ -178,7 +178,7 @@ class WGAN(Adversarial):
         pair, latent = (self.cells["generator"](32), self.cells["critic"]()), TASKS["wgan"].latent
         self.n_critic = self.quick["n_critic"]
         self.start(self.cells["WGANGP"](*pair, latent, self.n_critic), pair[1])
-        self.batch = 64 * self.n_critic
+        self.batch = 32 * self.n_critic
         self.flops = flops.wasserstein(*pair, self.n_critic, penalized=1 / 4)
 
     def start_loss(self, given):
@@ -190,7 +190,7 @@ class WGAN(Adversarial):
         return [float(gap), float(penalty)]
 
     def learn(self, steps):
-        optimizers = self.cells["adam"](1e-3, steps), self.cells["adam"](1e-3, steps * self.n_critic)
+        optimizers = self.cells["adam"](2e-3, steps), self.cells["adam"](4e-3, steps * self.n_critic)
         self.cells["train"](self.model, "bench", steps, optimizers, self.batch)
 
 

@@ -114,11 +114,11 @@ def conv_generator():
     )  # fmt: skip
 
 
-def conv_judge(normalize):
-    parts = [nn.Conv2d(1, 24, 4, 2, 1), leaky()]
-    for a, b, padding in ((24, 48, 1), (48, 96, 2)):
+def conv_judge(first, normalize):
+    parts = [nn.Conv2d(1, first, 4, 2, 1), leaky()]
+    for a, b, padding in ((first, 2 * first, 1), (2 * first, 4 * first, 2)):
         parts += [nn.Conv2d(a, b, 4, 2, padding, bias=not normalize), *([norm(b)] if normalize else []), leaky()]
-    return nn.Sequential(*parts, Flat(), dense(4 * 4 * 96, 1, rows=(4, 4, 96)))
+    return nn.Sequential(*parts, Flat(), dense(4 * 4 * 4 * first, 1, rows=(4, 4, 4 * first)))
 
 
 def turn(array):
@@ -323,7 +323,7 @@ class DCGAN(Adversarial):
     rates = (2e-3, 1e-3)
 
     def __init__(self):
-        super().__init__(conv_generator(), conv_judge(normalize=True), 32, 60)
+        super().__init__(conv_generator(), conv_judge(24, normalize=True), 32, 60)
 
     def judge_loss(self, real, fake):
         return F.softplus(-self.judge(real)).mean() + F.softplus(self.judge(fake)).mean()
@@ -340,10 +340,11 @@ class DCGAN(Adversarial):
 
 
 class WGAN(Adversarial):
-    betas, n_critic, penalized = (0.0, 0.9), 2, 4  # 벌점은 넷 가운데 하나에서만
+    rates, betas = (2e-3, 4e-3), (0.0, 0.9)
+    n_critic, penalized = 1, 4  # 벌점은 넷 가운데 하나에서만
 
     def __init__(self):
-        super().__init__(conv_generator(), conv_judge(normalize=False), 32, 64 * self.n_critic)
+        super().__init__(conv_generator(), conv_judge(16, normalize=False), 32, 32 * self.n_critic)
 
     def parts(self, real, fake, epsilon):
         gap = self.judge(real).mean() - self.judge(fake).mean()

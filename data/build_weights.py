@@ -68,15 +68,15 @@ def dcgan_08(steps=9_000):
     save(model, "08_dcgan", history, lambda: sample_quality(mnist, lesson["paint"], model.average))
 
 
-def wgan_09(steps=5_000):
+def wgan_09(steps=15_000):
     """09의 WGAN-GP: 생성자의 평균본."""
     lesson, mnist = lesson_cells("09_wgan", "networks", "penalty", "wgan", "train")
     model = lesson["WGANGP"](lesson["generator"](32), lesson["critic"](), 32)
     model(np.zeros((1, 32), "float32"))
     z = np.random.default_rng(1).normal(size=(1_000, 32))
     ruler = lesson["Ruler"](metrics.digit_features(mnist.x_train[:1_000])[0], z)
-    optimizers = lesson["adam"](1e-3, steps), lesson["adam"](1e-3, 2 * steps)
-    history = lesson["train"](model, "09_wgan", steps, optimizers, 128, ruler)
+    optimizers = lesson["adam"](2e-3, steps), lesson["adam"](4e-3, steps)
+    history = lesson["train"](model, "09_wgan", steps, optimizers, 32, ruler)
     save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
 
 

@@ -49,7 +49,7 @@ def small_dcgan():
 def small_wgan():
     names = load_cells("09_wgan", "networks", "penalty", "wgan")
     keras.utils.set_random_seed(0)
-    return names["WGANGP"](names["generator"](8), names["critic"](), 8)
+    return names["WGANGP"](names["generator"](8), names["critic"](), 8, n_critic=2)
 
 
 MODELS = {"06": lambda: small_gan(load_cells("06_gan", "networks", "gan")), "08": small_dcgan, "09": small_wgan}
