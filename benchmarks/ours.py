@@ -190,7 +190,8 @@ class WGAN(Adversarial):
         return [float(gap), float(penalty)]
 
     def learn(self, steps):
-        optimizers = self.cells["adam"](2e-3, steps), self.cells["adam"](4e-3, steps * self.n_critic)
+        rate = self.quick["rate"]
+        optimizers = self.cells["adam"](rate, steps), self.cells["adam"](2 * rate, steps * self.n_critic)
         self.cells["train"](self.model, "bench", steps, optimizers, self.batch)
 
 
