@@ -78,6 +78,9 @@ def same_networks(key, lesson, unit, predict):
 def textbook(key, lesson, unit):
     """교과서의 망과 설정. lesson.networks를 그 망으로 바꾸고, 흐름을 내요."""
     if key == "dense_vae":
+        for layer in (layer for network in lesson.networks.values() for layer in network.layers):
+            if getattr(layer, "activation", None) is keras.activations.silu:
+                layer.activation = keras.activations.relu
         return supervised(lesson, unit, {}, lesson.cells["bernoulli_nll"], 1e-3)
     cells = lessons.load_cells("08_dcgan", "networks", "textbook")
     if key == "dcgan":

@@ -94,10 +94,12 @@ class Autoencoder(Lesson):
 class VAE(Lesson):
     def __init__(self, images, seed, kind, latent, batch):
         super().__init__("05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights"), images, seed)
-        dense = {"rate": self.quick["dense_rate"], "warm_up": 0.1, "kl_start": 1.0, "jit": True}
+        nadam = self.cells["keras"].optimizers.Nadam
+        dense = {"rate": self.quick["dense_rate"], "warm_up": 0.1, "kl_start": 1.0, "adam": nadam, "jit": True}
         self.batch, self.recipe = batch, dense if kind == "dense" else {}
         self.steps = max(self.quick[f"{kind}_steps"], self.quick[f"{kind}_epochs"] * (len(images) // batch))
-        encoder, decoder = (self.cells[f"{kind}_{half}"](latent) for half in ("encoder", "decoder"))
+        options = {"activation": "silu"} if kind == "dense" else {}
+        encoder, decoder = (self.cells[f"{kind}_{half}"](latent, **options) for half in ("encoder", "decoder"))
         self.networks = {"encoder": encoder, "decoder": decoder}
         self.model = self.cells["connect"](encoder, decoder)
         self.flops = flops.supervised(encoder, decoder)

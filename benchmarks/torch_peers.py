@@ -54,9 +54,9 @@ def leaky():
     return nn.LeakyReLU(0.2, inplace=True)
 
 
-def mlp(*widths, output=()):
+def mlp(*widths, activation=relu, output=()):
     pairs = list(itertools.pairwise(widths))
-    hidden = [part for pair in pairs[:-1] for part in (dense(*pair), relu())]
+    hidden = [part for pair in pairs[:-1] for part in (dense(*pair), activation())]
     return nn.Sequential(*hidden, dense(*pairs[-1]), *output)
 
 
@@ -90,8 +90,8 @@ def conv_decoder():
     )  # fmt: skip
 
 
-def dense_encoder():
-    return TwoHeads(nn.Sequential(nn.Flatten(), dense(784, 400), relu()), 400, 20)
+def dense_encoder(activation):
+    return TwoHeads(nn.Sequential(nn.Flatten(), dense(784, 400), activation()), 400, 20)
 
 
 def dense_generator():
@@ -210,12 +210,13 @@ class Autoencoder(Supervised):
 class VAE(Supervised):
     clip = 30.0
 
-    def __init__(self, kind):
+    def __init__(self, kind, activation=nn.SiLU):
         if kind == "conv":
             self.networks, self.batch, self.latent = {"encoder": conv_encoder(), "decoder": conv_decoder()}, 60, 2
         else:
-            decoder = nn.Sequential(*mlp(20, 400, 784), nn.Unflatten(1, (1, 28, 28)))
-            self.networks, self.batch, self.latent = {"encoder": dense_encoder(), "decoder": decoder}, 128, 20
+            encoder, decoder = dense_encoder(activation), mlp(20, 400, 784, activation=activation)
+            decoder.append(nn.Unflatten(1, (1, 28, 28)))
+            self.networks, self.batch, self.latent = {"encoder": encoder, "decoder": decoder}, 128, 20
 
     def parts(self, x, epsilon):
         mu, log_var = self.networks["encoder"](x)
@@ -239,12 +240,12 @@ class VAE(Supervised):
 
 
 class TextbookVAE(VAE):
-    """같은 784-400-20 망을 Adam 1e-3만으로."""
+    """같은 크기의 784-400-20 망을 ReLU로, Adam 1e-3만으로."""
 
     clip = None
 
     def __init__(self):
-        super().__init__("dense")
+        super().__init__("dense", nn.ReLU)
 
 
 class Adversarial:

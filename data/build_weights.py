@@ -49,12 +49,13 @@ def lesson_cells(name, *tags):
     return cells, mnist
 
 
-def vae_05(name, kind, sizes, batch_size, **plan):
+def vae_05(name, kind, sizes, batch_size, adam="Adam", **plan):
     """05의 VAE 하나. kind: 노트북의 함수 이름의 앞부분("conv" | "dense"), sizes: 그 함수에 넘길 크기들."""
     lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "train", "dense", "weights")
     encoder, decoder = (lesson[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
     vae = lesson["connect"](encoder, decoder)
-    history = lesson["train"](vae, name, 0, batch_size, **plan)
+    adam = getattr(lesson["keras"].optimizers, adam)
+    history = lesson["train"](vae, name, 0, batch_size, adam=adam, **plan)
     bound, x_test = lesson["log_weights"](encoder, decoder), mnist.x_test[..., None] / np.float32(255)
     save(vae, name, history, lambda: f"시험 ELBO {metrics.elbo(bound, x_test, samples=4).mean():.2f} 나트")
 
@@ -98,7 +99,16 @@ BUILDERS = {
     "digit_features": digit_features,
     "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", (2,), 60, epochs=10),
     "05_vae_dense": lambda: vae_05(
-        "05_vae_dense", "dense", (20, 800), 128, epochs=200, rate=2e-3, warm_up=0.1, jit=True
+        "05_vae_dense",
+        "dense",
+        (20, 800, "silu"),
+        128,
+        "Nadam",
+        epochs=200,
+        rate=2e-3,
+        warm_up=0.1,
+        kl_start=1.0,
+        jit=True,
     ),
     "08_dcgan": dcgan_08,
     "09_wgan": wgan_09,
