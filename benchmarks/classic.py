@@ -78,9 +78,6 @@ def same_networks(key, lesson, unit, predict):
 def textbook(key, lesson, unit):
     """교과서의 망과 설정. lesson.networks를 그 망으로 바꾸고, 흐름을 내요."""
     if key == "dense_vae":
-        for layer in (layer for network in lesson.networks.values() for layer in network.layers):
-            if getattr(layer, "activation", None) is keras.activations.silu:
-                layer.activation = keras.activations.relu
         return supervised(lesson, unit, {}, lesson.cells["bernoulli_nll"], 1e-3)
     cells = lessons.load_cells("08_dcgan", "networks", "textbook")
     if key == "dcgan":
@@ -106,7 +103,8 @@ class Player:
             weights: 우리의 첫 가중치(.npz). None이면 교과서의 망을 처음부터 배워요(dense_vae, dcgan, wgan만).
             predict: 가짜를 `predict`로 그릴까(GAN만).
         """
-        lesson = self.lesson = ours.LESSONS[key](images, 0)
+        textbook_vae = weights is None and key == "dense_vae"
+        lesson = self.lesson = ours.LESSONS[key](images, 0, **({"activation": "relu"} if textbook_vae else {}))
         unit, self.info = images[..., None] / np.float32(255), {}
         if weights is None:
             self._steps = textbook(key, lesson, unit)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.ours import VAE
+from benchmarks.ours import LESSONS
 from course_utils import data, metrics
 
 
@@ -12,20 +12,24 @@ class Player:
     def __init__(self, dataset="auto"):
         digits = data.load(dataset)
         self.x_test = digits.x_test[..., None] / np.float32(255)
-        lesson = VAE(digits.x_train, 0, "dense", 20, 128)
-        self.pair = lesson.networks.values()
-        self.log_weights = lesson.cells["log_weights"](*self.pair)
+        self.vaes = {}
+        for activation in ("silu", "relu"):
+            lesson = LESSONS["dense_vae"](digits.x_train, 0, activation=activation)
+            pair = lesson.networks.values()
+            self.vaes[activation] = pair, lesson.cells["log_weights"](*pair)
         self.evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
         self.info = {"count": self.evaluator.count, "floor": self.evaluator.floor}
 
     def train(self, tick):
         """`tick`이 명령을 받으니, 할 일이 없어요."""
 
-    def elbo(self, weights):
-        """05의 20차원 VAE의 시험 ELBO, 나트. weights: [인코더, 디코더]의 Keras 가중치."""
-        for network, arrays in zip(self.pair, weights, strict=True):
+    def elbo(self, model):
+        """05의 20차원 VAE의 시험 ELBO, 나트. model: (활성화 함수, [인코더, 디코더]의 Keras 가중치)."""
+        activation, weights = model
+        pair, log_weights = self.vaes[activation]
+        for network, arrays in zip(pair, weights, strict=True):
             network.set_weights(arrays)
-        return float(metrics.elbo(self.log_weights, self.x_test).mean())
+        return float(metrics.elbo(log_weights, self.x_test).mean())
 
     def times_floor(self, images):
         """만든 그림의 FID, 진짜끼리의 바닥의 몇 배. images: (count, 28, 28, 1), 0–1."""

@@ -92,13 +92,13 @@ class Autoencoder(Lesson):
 
 
 class VAE(Lesson):
-    def __init__(self, images, seed, kind, latent, batch):
+    def __init__(self, images, seed, kind, latent, batch, activation="relu"):
         super().__init__("05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights"), images, seed)
         nadam = self.cells["keras"].optimizers.Nadam
         dense = {"rate": self.quick["dense_rate"], "warm_up": 0.1, "kl_start": 1.0, "adam": nadam, "jit": True}
-        self.batch, self.recipe = batch, dense if kind == "dense" else {}
+        self.batch, self.activation, self.recipe = batch, activation, dense if kind == "dense" else {}
         self.steps = max(self.quick[f"{kind}_steps"], self.quick[f"{kind}_epochs"] * (len(images) // batch))
-        options = {"activation": "silu"} if kind == "dense" else {}
+        options = {"activation": activation} if kind == "dense" else {}
         encoder, decoder = (self.cells[f"{kind}_{half}"](latent, **options) for half in ("encoder", "decoder"))
         self.networks = {"encoder": encoder, "decoder": decoder}
         self.model = self.cells["connect"](encoder, decoder)
@@ -114,7 +114,7 @@ class VAE(Lesson):
         self.cells["train"](self.model, "bench", steps, self.batch, **self.recipe)
 
     def snapshot(self, count):
-        return [network.get_weights() for network in self.networks.values()]
+        return self.activation, [network.get_weights() for network in self.networks.values()]
 
 
 class Adversarial(Lesson):
@@ -200,7 +200,9 @@ class WGAN(Adversarial):
 LESSONS = {
     "ae": Autoencoder,
     "conv_vae": lambda images, seed: VAE(images, seed, "conv", 2, 60),
-    "dense_vae": lambda images, seed, latent=20, batch=128: VAE(images, seed, "dense", latent, batch),
+    "dense_vae": lambda images, seed, latent=20, batch=128, activation="silu": VAE(
+        images, seed, "dense", latent, batch, activation
+    ),
     "gan": DenseGAN,
     "dcgan": DCGAN,
     "wgan": WGAN,
@@ -235,7 +237,7 @@ class Player:
         self.lesson.train(tick, self.steps)
 
     def snapshot(self, count):
-        """지금의 모델: VAE는 가중치 [인코더, 디코더], GAN은 평균본의 그림 (count, 28, 28, 1), 0–1."""
+        """지금의 모델: VAE는 (활성화 함수, 가중치 [인코더, 디코더]), GAN은 평균본의 그림 (count, 28, 28, 1), 0–1."""
         return self.lesson.snapshot(count)
 
 

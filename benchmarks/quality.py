@@ -57,7 +57,7 @@ def climb(module, options, measure, judge, limit):
     with Contestant(module, **options) as player:
         while spent < limit:
             seen, took = player.run(min(mark, limit) - spent)
-            spent, images, mark = spent + took, images + seen, mark * 1.2
+            spent, images, mark = spent + took, images + seen, mark * 1.1
             value = judge.ask(measure, player.ask("snapshot", judge.info["count"]))
             points.append((round(spent, 2), images, value))
             print(f"  {spent:7.1f}초 {images:10,}장 {value:9.2f}", flush=True)

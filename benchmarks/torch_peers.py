@@ -210,11 +210,13 @@ class Autoencoder(Supervised):
 class VAE(Supervised):
     clip = 30.0
 
-    def __init__(self, kind, activation=nn.SiLU):
+    def __init__(self, kind, activation="silu"):
+        self.activation = activation
         if kind == "conv":
             self.networks, self.batch, self.latent = {"encoder": conv_encoder(), "decoder": conv_decoder()}, 60, 2
         else:
-            encoder, decoder = dense_encoder(activation), mlp(20, 400, 784, activation=activation)
+            hidden = {"silu": nn.SiLU, "relu": relu}[activation]
+            encoder, decoder = dense_encoder(hidden), mlp(20, 400, 784, activation=hidden)
             decoder.append(nn.Unflatten(1, (1, 28, 28)))
             self.networks, self.batch, self.latent = {"encoder": encoder, "decoder": decoder}, 128, 20
 
@@ -232,7 +234,7 @@ class VAE(Supervised):
         return self.parts(x, z)
 
     def snapshot(self, count):
-        return [
+        return self.activation, [
             [t.numpy(force=True).T for part in network.modules() if isinstance(part, nn.Linear)
              for t in (part.weight, part.bias)]
             for network in self.networks.values()
@@ -245,7 +247,7 @@ class TextbookVAE(VAE):
     clip = None
 
     def __init__(self):
-        super().__init__("dense", nn.ReLU)
+        super().__init__("dense", "relu")
 
 
 class Adversarial:

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import growth, quality, speed, startup, tasks
 from benchmarks.arena import Contestant, Failed, Stop, read_weights
-from course_utils import data
+from course_utils import data, metrics
 from course_utils.errors import CourseError
 
 needs_torch = pytest.mark.skipif(
@@ -128,7 +128,7 @@ def test_torch_bf16(images, folder, ours, torch_process):
 def check_snapshot(key, snapshot, ours):
     """심판이 받는 것: VAE는 우리 망에 담기는 가중치, GAN은 0–1의 그림."""
     if key == "dense_vae":
-        for weights, network in zip(snapshot, ours[key].lesson.networks.values(), strict=True):
+        for weights, network in zip(snapshot[1], ours[key].lesson.networks.values(), strict=True):
             assert [array.shape for array in weights] == [tuple(w.shape) for w in network.weights]
     else:
         assert snapshot.shape == (5, 28, 28, 1) and 0 <= snapshot.min() <= snapshot.max() <= 1
@@ -150,6 +150,18 @@ def test_classic_textbook_and_our_snapshots(images, ours, key):
     go(player)
     check_snapshot(key, player.snapshot(5), ours)
     check_snapshot(key, ours[key].snapshot(5), ours)
+
+
+def test_judge_measures_each_vae_with_its_own_activation(images):
+    from benchmarks.judge import LESSONS, Player
+
+    referee = Player("digits")
+    for activation in ("silu", "relu"):
+        lesson = LESSONS["dense_vae"](images, 0, activation=activation)
+        for network in lesson.networks.values():
+            network.set_weights([4 * array for array in network.get_weights()])  # 함수의 차이가 드러나게
+        own = metrics.elbo(lesson.cells["log_weights"](*lesson.networks.values()), referee.x_test).mean()
+        assert np.isclose(referee.elbo(lesson.snapshot(5)), own, rtol=0.01)
 
 
 def test_time_to_a_goal_and_the_figure():
