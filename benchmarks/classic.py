@@ -103,8 +103,8 @@ class Player:
             weights: 우리의 첫 가중치(.npz). None이면 교과서의 망을 처음부터 배워요(dense_vae, dcgan, wgan만).
             predict: 가짜를 `predict`로 그릴까(GAN만).
         """
-        textbook_vae = weights is None and key == "dense_vae"
-        lesson = self.lesson = ours.LESSONS[key](images, 0, **({"activation": "relu"} if textbook_vae else {}))
+        relu = {"activation": "relu"} if weights is None and key == "dense_vae" else {}  # 교과서의 VAE
+        lesson = self.lesson = ours.LESSONS[key](images, 0, **relu)
         unit, self.info = images[..., None] / np.float32(255), {}
         if weights is None:
             self._steps = textbook(key, lesson, unit)
