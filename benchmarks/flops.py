@@ -50,6 +50,7 @@ def adversarial(generator, judge, fakes=1):
 def wasserstein(generator, critic, n_critic, penalized):
     """WGAN-GP의 한 걸음, 비평가가 보는 진짜 한 장.
 
+    생성자는 비평가가 마지막에 본 가짜로 배우니 순전파를 다시 하지 않아요.
     벌점은 선분 위의 점 하나에 순전파, 입력 기울기, 그리고 그 기울기를 다시 미분한 두 번이에요.
 
     Args:
@@ -60,5 +61,5 @@ def wasserstein(generator, critic, n_critic, penalized):
         float.
     """
     critic_turn = layer_flops(generator) + 2 * supervised(critic) + 4 * penalized * layer_flops(critic)
-    generator_turn = 3 * layer_flops(generator) - first_flops(generator) + 2 * layer_flops(critic)
+    generator_turn = 2 * layer_flops(generator) - first_flops(generator) + 2 * layer_flops(critic)
     return critic_turn + generator_turn / n_critic

@@ -365,12 +365,18 @@ class WGAN(Adversarial):
         return -self.judge(fake).mean()
 
     def step(self, x):
-        for real in (2 * x - 1).chunk(self.n_critic):
+        *parts, last = (2 * x - 1).chunk(self.n_critic)
+        for real in parts:
             with torch.no_grad():
                 fake = self.paint(len(real))
-            self.improve(1, self.judge_loss(real, fake, torch.rand(len(real) // self.penalized, 1, 1, 1)))
-        self.improve(0, self.generator_loss(self.paint(len(real))))
+            self.criticize(real, fake)
+        fake = self.paint(len(last))
+        self.criticize(last, fake.detach())
+        self.improve(0, self.generator_loss(fake))
         self.follow()
+
+    def criticize(self, real, fake):
+        self.improve(1, self.judge_loss(real, fake, torch.rand(len(real) // self.penalized, 1, 1, 1)))
 
     def start_loss(self, x, z, uniform):
         epsilon = uniform[0, : len(x) // self.penalized, :, None, None]

@@ -217,7 +217,7 @@ def test_flops_equal_the_closed_forms(ours):
     judge_turn = 2 * (3 * d - 14 * 14 * 16 * 24)
     assert ours["dcgan"].info["flops"] == 2 * (g + judge_turn + 2 * d + 2 * g - 32 * 3136)
     d = 14 * 14 * 16 * 16 + 7 * 7 * 16 * 16 * 32 + 4 * 4 * 16 * 32 * 64 + 1024
-    judge_turn, generator_turn = 2 * (3 * d - 14 * 14 * 16 * 16), g + 2 * d + 2 * g - 32 * 3136
+    judge_turn, generator_turn = 2 * (3 * d - 14 * 14 * 16 * 16), 2 * d + 2 * g - 32 * 3136
     assert ours["wgan"].info["flops"] == 2 * (g + judge_turn + 4 * d / 4 + generator_turn)
 
 
