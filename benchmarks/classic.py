@@ -30,18 +30,19 @@ def supervised(lesson, images, options, loss, rate):
         yield lesson.batch
 
 
-def adversarial(generator, judge, images, batch, rates, beta_1, options, predict=False):
+def adversarial(generator, judge, images, batch, rates, betas, options, predict=False):
     """판별자와, 얼린 판별자를 이은 모델을 번갈아."""
     latent = generator.input_shape[1]
     ones, zeros = np.ones((batch, 1), "float32"), np.zeros((batch, 1), "float32")
     draw, rng = (generator.predict if predict else generator.predict_on_batch), np.random.default_rng(0)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    judge.compile(keras.optimizers.Adam(rates[1], beta_1=beta_1), loss=loss, **options)
+    for_generator, for_judge = (keras.optimizers.Adam(rate, *betas) for rate in rates)
+    judge.compile(for_judge, loss=loss, **options)
     judge.train_on_batch(images[:batch], ones)  # Keras 3에서는 얼리기 전에 한 번 불러 두어야 판별자가 배워요
     judge.trainable = False
     z = keras.Input((latent,))
     both = keras.Model(z, judge(generator(z)))
-    both.compile(keras.optimizers.Adam(rates[0], beta_1=beta_1), loss=loss, **options)
+    both.compile(for_generator, loss=loss, **options)
     quiet = {"verbose": 0} if predict else {}
     for real in batches(images, batch):
         fake = draw(rng.normal(size=(batch, latent)).astype("float32"), **quiet)
@@ -70,9 +71,9 @@ def same_networks(key, lesson, unit, predict):
         return supervised(lesson, unit, options, lesson.cells["bernoulli_nll"], 1e-3)
     if key == "wgan":
         return custom_step(lesson.model, 2 * unit - 1, lesson.batch, (2e-3, 4e-3))
-    rates, beta_1 = ((1e-3, 1e-3), 0.0) if key == "gan" else ((2e-3, 1e-3), 0.5)
+    rates, betas = ((1e-3, 1e-3), (0.0, 0.999)) if key == "gan" else ((3e-3, 1e-3), (0.0, 0.9))
     pair = lesson.networks["generator"], lesson.networks["judge"]
-    return adversarial(*pair, 2 * unit - 1, lesson.batch, rates, beta_1, options, predict)
+    return adversarial(*pair, 2 * unit - 1, lesson.batch, rates, betas, options, predict)
 
 
 def textbook(key, lesson, unit):
@@ -83,7 +84,7 @@ def textbook(key, lesson, unit):
     if key == "dcgan":
         lesson.networks = {"generator": cells["textbook_generator"](100), "judge": cells["textbook_discriminator"]()}
         options = {"jit_compile": False}
-        return adversarial(*lesson.networks.values(), 2 * unit - 1, 64, (2e-4, 2e-4), 0.5, options)
+        return adversarial(*lesson.networks.values(), 2 * unit - 1, 64, (2e-4, 2e-4), (0.5, 0.999), options)
     x = image = keras.Input((28, 28, 1))  # 교과서의 판별자에서 정규화를 뺀 비평가
     for filters in (64, 128):
         x = keras.layers.LeakyReLU(negative_slope=0.2)(keras.layers.Conv2D(filters, 5, 2, "same")(x))

@@ -253,7 +253,7 @@ class TextbookVAE(VAE):
 class Adversarial:
     """생성자와 판별자, 생성자의 이동 평균."""
 
-    rates, betas = (1e-3, 1e-3), (0.5, 0.999)
+    rates, betas = (1e-3, 1e-3), (0.0, 0.999)
 
     def __init__(self, generator, judge, latent, batch):
         self.generator, self.judge, self.latent, self.batch = generator, judge, latent, batch
@@ -297,8 +297,6 @@ class Adversarial:
 
 
 class DenseGAN(Adversarial):
-    betas = (0.0, 0.999)
-
     def __init__(self):
         super().__init__(dense_generator(), dense_judge(), 64, 64)
 
@@ -323,7 +321,7 @@ class DenseGAN(Adversarial):
 
 
 class DCGAN(Adversarial):
-    rates = (2e-3, 1e-3)
+    rates, betas = (3e-3, 1e-3), (0.0, 0.9)
 
     def __init__(self):
         super().__init__(conv_generator(), conv_judge(24, normalize=True), 32, 60)
@@ -393,9 +391,9 @@ class Plain:
 
 
 class TextbookDCGAN(Plain, DCGAN):
-    """교과서의 설정: 배치 64, 학습률 2e-4."""
+    """교과서의 설정: 배치 64, 학습률 2e-4, β₁ 0.5."""
 
-    rates = (2e-4, 2e-4)
+    rates, betas = (2e-4, 2e-4), (0.5, 0.999)
 
     def __init__(self):
         networks = small_normal(textbook_generator()), small_normal(textbook_judge(normalize=True))
