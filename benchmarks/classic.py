@@ -70,7 +70,7 @@ def same_networks(key, lesson, unit, predict):
     if key in ("conv_vae", "dense_vae"):
         return supervised(lesson, unit, options, lesson.cells["bernoulli_nll"], 1e-3)
     if key == "wgan":
-        return custom_step(lesson.model, 2 * unit - 1, lesson.batch, (2e-3, 4e-3))
+        return custom_step(lesson.model, 2 * unit - 1, lesson.batch, (1e-3, 2e-3))
     rates, betas = ((1e-3, 1e-3), (0.0, 0.999)) if key == "gan" else ((3e-3, 1e-3), (0.0, 0.9))
     pair = lesson.networks["generator"], lesson.networks["judge"]
     return adversarial(*pair, 2 * unit - 1, lesson.batch, rates, betas, options, predict)

@@ -192,7 +192,7 @@ class WGAN(Adversarial):
         return [float(gap), float(penalty)]
 
     def learn(self, steps):
-        rate = self.quick["rate"]
+        rate = self.cells["RATE"]
         optimizers = self.cells["adam"](rate, steps), self.cells["adam"](2 * rate, steps * self.n_critic)
         self.cells["train"](self.model, "bench", steps, optimizers, self.batch)
 

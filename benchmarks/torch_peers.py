@@ -115,9 +115,11 @@ def conv_generator():
 
 
 def conv_judge(first, normalize):
-    parts = [nn.Conv2d(1, first, 4, 2, 1), leaky()]
+    """08의 판별자(normalize, LeakyReLU)나 09의 비평가(SiLU)."""
+    bend = leaky if normalize else nn.SiLU
+    parts = [nn.Conv2d(1, first, 4, 2, 1), bend()]
     for a, b, padding in ((first, 2 * first, 1), (2 * first, 4 * first, 2)):
-        parts += [nn.Conv2d(a, b, 4, 2, padding, bias=not normalize), *([norm(b)] if normalize else []), leaky()]
+        parts += [nn.Conv2d(a, b, 4, 2, padding, bias=not normalize), *([norm(b)] if normalize else []), bend()]
     return nn.Sequential(*parts, Flat(), dense(4 * 4 * 4 * first, 1, rows=(4, 4, 4 * first)))
 
 
@@ -341,7 +343,7 @@ class DCGAN(Adversarial):
 
 
 class WGAN(Adversarial):
-    rates, betas = (2e-3, 4e-3), (0.0, 0.9)
+    rates, betas = (1e-3, 2e-3), (0.0, 0.9)
     n_critic, penalized = 1, 4  # 벌점은 넷 가운데 하나에서만
 
     def __init__(self):
