@@ -212,20 +212,22 @@ LESSONS = {
 class Player:
     """경기장의 선수(`arena.Contestant`)."""
 
-    def __init__(self, key, images, weights=None, precision="float32", steps=FOREVER, **sizes):
+    def __init__(self, key, images, weights=None, bf16=False, steps=FOREVER, **sizes):
         """
         Args:
             key: `TASKS`의 이름.
             images: uint8 (N, 28, 28).
             weights: 첫 가중치를 적어 둘 .npz 경로. 다른 선수가 여기서 시작해요.
-            precision: "float32" | "mixed_bfloat16".
+            bf16: 망이 내보내는 층만 빼고 bfloat16으로 곱할까. 손실, 잡음, 가중치는 그대로 float32예요.
             steps: 배울 걸음의 수. None이면 quick 프로파일대로.
             **sizes: dense_vae의 잠재 차원(latent)과 배치(batch)를 바꿀 때.
         """
-        import keras
-
-        keras.mixed_precision.set_dtype_policy(precision)
         self.lesson = lesson = LESSONS[key](images, 0, **sizes)
+        if bf16:
+            for network in lesson.networks.values():
+                for layer in network.layers:
+                    if layer.name not in network.output_names:
+                        layer.dtype_policy = "mixed_bfloat16"
         self.steps = steps or lesson.steps
         self.info = {"batch": lesson.batch, "flops": lesson.flops}
         if weights:

@@ -52,7 +52,7 @@ def entries(key):
         found.append(Entry("train_on_batch + predict", "classic", {"predict": True}))
     if conv and has_bf16():
         found += [
-            Entry("우리, bf16", "ours", {"precision": "mixed_bfloat16"}),
+            Entry("우리, bf16", "ours", {"bf16": True}),
             Entry("PyTorch, bf16", "torch_peers", {"bf16": True}, "bf16"),
         ]
     return found

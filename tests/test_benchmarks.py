@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import growth, quality, speed, startup, tasks
-from benchmarks.arena import Contestant, Failed, Stop, read_weights
+from benchmarks.arena import Contestant, Failed, Stop
 from course_utils import data, metrics
 from course_utils.errors import CourseError
 
@@ -38,6 +38,18 @@ def go(player, count=1):
     return tick.images
 
 
+def check_learns(player, count=1):
+    """count걸음 배워 모든 망이 움직이고 유한한지 확인하고, 본 그림의 수를 돌려줘요."""
+    networks = player.lesson.networks
+    before = {name: network.get_weights() for name, network in networks.items()}
+    seen = go(player, count)
+    for name, network in networks.items():
+        after = network.get_weights()
+        assert any(np.abs(a - b).max() > 0 for a, b in zip(before[name], after, strict=True)), name
+        assert all(np.isfinite(value).all() for value in after), name
+    return seen
+
+
 @pytest.fixture(scope="module")
 def images():
     return data.load("digits").x_train[:256]
@@ -59,12 +71,19 @@ def ours(images, folder):
 @pytest.mark.parametrize("key", tasks.TASKS)
 def test_our_cells_train(ours, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lesson = ours[key].lesson
-    before = [network.get_weights() for network in lesson.networks.values()]
-    assert go(ours[key]) % lesson.batch == 0
-    for old, network in zip(before, lesson.networks.values(), strict=True):
-        assert any(np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True))
-    assert all(np.isfinite(value).all() for network in lesson.networks.values() for value in network.get_weights())
+    assert check_learns(ours[key]) % ours[key].lesson.batch == 0
+
+
+@pytest.mark.parametrize("key", [key for key, task in tasks.TASKS.items() if task.conv])
+def test_our_bf16_stays_near_and_trains(ours, images, tmp_path, monkeypatch, key):
+    from benchmarks.ours import Player
+
+    monkeypatch.chdir(tmp_path)
+    player = Player(key, images, str(tmp_path / "start.npz"), bf16=True)
+    dtypes = {layer.compute_dtype for network in player.lesson.networks.values() for layer in network.layers}
+    assert dtypes == {"bfloat16", "float32"}
+    assert np.allclose(player.info["start_loss"], ours[key].info["start_loss"], rtol=0.05)
+    check_learns(player, 2)
 
 
 @pytest.mark.parametrize("key, predict", [*((key, False) for key in tasks.TASKS), ("gan", True)])
@@ -73,10 +92,7 @@ def test_classic_loop_starts_from_the_same_loss_and_moves_both_players(ours, ima
 
     player = classic.Player(key, images, str(folder / f"{key}.npz"), predict=predict)
     speed.check_same("옛 고리", player.info, ours[key].info)
-    before = read_weights(folder / f"{key}.npz")
-    assert go(player, 2) == 2 * ours[key].info["batch"]
-    for name, network in player.lesson.networks.items():
-        assert any(np.abs(a - b).max() > 0 for a, b in zip(before[name], network.get_weights(), strict=True)), name
+    assert check_learns(player, 2) == 2 * ours[key].info["batch"]
 
 
 def torch_player(key, images, weights, bf16=False):
