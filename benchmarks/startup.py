@@ -60,7 +60,7 @@ def first_step(path):
         os.environ["COURSE_FIRST_STEP"] = str(stamp)
         client = NotebookClient(notebook, resources={"metadata": {"path": folder}}, timeout=600)
         began, times = time.time(), []
-        with client.setup_kernel():
+        with client.setup_kernel(stderr=subprocess.DEVNULL):  # 커널의 경고가 표에 섞이지 않게
             try:
                 for number, cell in enumerate(notebook.cells):
                     client.execute_cell(cell, number)
