@@ -76,6 +76,7 @@ def reach(points, goal):
 def draw(record):
     """{모델: {선수: 점들}} → 모델마다 한 칸인 그림."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     plots.use_course_style()
     figure, axes = plt.subplots(1, len(record), figsize=(3.4 * len(record), 3.6), squeeze=False)
@@ -86,6 +87,9 @@ def draw(record):
         for goal in race.goals:
             axis.axhline(goal, color=plots.COLORS["gray"], linewidth=0.8, linestyle=":")
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         if race.measure == "elbo":
             axis.set_ylim(max(-160, min(p[2] for points in runs.values() for p in points)), None)
         else:
