@@ -58,3 +58,19 @@ def test_pretrained_vaes_reach_their_bounds():
         assert history["loss"][-1] < 160 and len(history["kl"]) == len(history["loss"])
         bound = metrics.elbo(names["log_weights"](encoder, decoder), x).mean()
         assert bound > (goal if real else -untrained / 2)
+
+
+@pytest.mark.parametrize("name", ["08_dcgan", "09_wgan"])
+def test_pretrained_gans_draw_every_digit(name):
+    """저장소의 가중치를 08과 09의 셀로 만든 모델에 담으면 열 가지 숫자를 모두 또렷하게 그려요."""
+    names = load_cells(name, "networks", *(["gan"] if name == "08_dcgan" else []))
+    model = average = names["generator"](32)
+    if name == "08_dcgan":
+        model = names["DCGAN"](model, names["discriminator"](), 32)
+        model(np.zeros((1, 32), "float32"))
+        average = model.average
+    weights.load(model, name)
+    z = np.random.default_rng(0).normal(size=(500, 32)).astype("float32")
+    _, chances = metrics.digit_features(np.clip((average.predict(z, verbose=0) + 1) / 2, 0, 1))
+    sure = chances[chances.max(axis=1) > 0.9]
+    assert len(sure) > 0.8 * len(z) and set(sure.argmax(axis=1)) == set(range(10))
