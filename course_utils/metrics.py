@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from course_utils.errors import CourseError
-from course_utils.progress import track
+from course_utils.status import track
 
 
 def iwae_bound(log_weights, images, samples, batch_size=500):

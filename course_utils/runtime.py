@@ -1,6 +1,6 @@
 """레슨의 시작과 끝: 프로파일, 시드, 한글 글꼴, 한 줄 안내, 지표 기록."""
 
-import contextlib
+import functools
 import math
 import os
 import random
@@ -16,6 +16,7 @@ from course_utils.errors import CourseError, shown
 
 PROFILES = ("smoke", "quick", "full")
 METRICS_MIME = "application/vnd.course.metrics+json"
+LAST_SEED = 2**31  # 레슨이 seed + k로 만드는 시드도 NumPy의 범위(2³²) 안이에요
 MOST = 10  # 매개변수는 full 프로파일의 이 배수까지
 DRIVE = Path("/content/drive/MyDrive")  # Colab에서 연결한 구글 드라이브
 
@@ -26,7 +27,7 @@ class Run:
     Attributes:
         profile: "smoke" | "quick" | "full" 가운데 실제로 쓰는 것.
         dataset: `data.load`에 넘길 이름이나 경로.
-        seed: 시드(0 이상 2³² 미만).
+        seed: 시드(0 이상 2³¹ 미만).
         rng: 그 시드로 만든 `numpy.random.Generator`.
         checkpoints: 끊긴 학습을 이어 갈 파일을 두는 폴더.
         metrics: `record`로 모은 지표. 이름 → 숫자(유한하지 않으면 None).
@@ -84,24 +85,21 @@ class Run:
             print(text)
 
 
-def start(profile="auto", dataset="auto", seed=42, *, minutes, keras=False, checkpoints="auto"):
+def start(profile="auto", dataset="auto", seed=42, *, minutes, checkpoints="auto"):
     """레슨을 시작해요: 값 검사, 시드 고정, 한글 글꼴, 한 줄 안내.
 
     Args:
         profile: "auto" | "smoke" | "quick" | "full".
             auto는 환경 변수 COURSE_PROFILE, 없으면 GPU가 있을 때 full, 아니면 quick.
         dataset: "auto" | "digits" | "mnist" | .npz 경로. auto는 환경 변수 COURSE_DATASET이 있으면 그것.
-        seed: 0 이상 2³² 미만의 정수.
+        seed: 0 이상 2³¹ 미만의 정수.
         minutes: (smoke, quick, full)에서 걸리는 분. 안내에 보여 줘요.
-        keras: True면 Keras를 TensorFlow 백엔드로 불러와 시드까지 정해요. Keras를 import하기 전에 불러 주세요.
         checkpoints: 끊긴 학습을 이어 갈 파일의 폴더. "auto"면 연결된 구글 드라이브, 없으면 지금 폴더의 checkpoints.
     Returns:
         `Run`.
     Raises:
         CourseError: 쓸 수 없는 profile, dataset, seed, checkpoints.
     """
-    if keras:
-        _import_keras()
     gpu = gpu_name()
     profile = resolve_profile(profile, gpu)
     dataset = data.resolve_name(dataset)
@@ -139,71 +137,38 @@ def resolve_profile(profile, gpu):
     return value
 
 
+@functools.cache
 def gpu_name():
-    """쓸 수 있는 GPU 이름이나 None. TensorFlow를 불러온 뒤라면 TensorFlow가 보는 GPU만 인정해요."""
-    if "tensorflow" in sys.modules and not sys.modules["tensorflow"].config.list_physical_devices("GPU"):
+    """TensorFlow가 보는 GPU의 이름이나 None. TensorFlow를 아직 불러오지 않았으면 다른 프로세스에서 물어봐요."""
+    if "tensorflow" in sys.modules:
+        config = sys.modules["tensorflow"].config
+        gpus = config.list_physical_devices("GPU")
+        return config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else None
+    if not shutil.which("nvidia-smi"):  # 없으면 물어볼 것도 없어요
         return None
-    if not shutil.which("nvidia-smi"):
-        return None
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    name = answer.stdout.split("\n")[0].strip()
-    return name if answer.returncode == 0 and name else None
+    question = "import tensorflow; from course_utils.runtime import gpu_name; print(gpu_name() or '')"
+    search = os.pathsep.join([str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")])
+    asked = subprocess.run(
+        [sys.executable, "-c", question], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": search}
+    )
+    return asked.stdout.strip() or None
 
 
 def check_seed(seed):
     """쓸 수 없는 시드면 `CourseError`."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-        raise CourseError(f"seed={shown(seed)}은(는) 쓸 수 없어요. 0 이상 2³² 미만의 정수여야 해요. 예: seed = 42")
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < LAST_SEED:
+        raise CourseError(f"seed={shown(seed)}은(는) 쓸 수 없어요. 0 이상 2³¹ 미만의 정수여야 해요. 예: seed = 42")
 
 
 def resolve_checkpoints(folder):
     """끊긴 학습을 이어 갈 파일을 둘 폴더. "auto"면 연결된 구글 드라이브, 없으면 지금 폴더의 checkpoints."""
     if folder == "auto":
-        return DRIVE / "generative-models-ko/checkpoints" if DRIVE.is_dir() else Path("checkpoints")
+        return DRIVE / "generative-models-ko/checkpoints" if os.path.isdir(DRIVE) else Path("checkpoints")
     if not isinstance(folder, (str, Path)) or not str(folder).strip() or "\0" in str(folder):
         raise CourseError(
             f'checkpoints={shown(folder)}은(는) 쓸 수 없어요. auto나 폴더의 경로를 적어 주세요. 예: checkpoints = "checkpoints"'
         )
-    return Path(folder)
-
-
-def _import_keras():
-    """Keras를 조용히 불러오고 장치를 깨워요. TensorFlow가 C++에서 쓰는 영어 안내문은 환경 변수로 다 꺼지지 않아요."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow는 새 CPU(AVX-512 VNNI)에서만 oneDNN을 켜요. 옛 CPU에서도 합성곱이 1.3–2배 빨라요
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with _silenced_stderr():
-        import keras
-
-        keras.ops.zeros(1)
-        import tensorflow
-
-        tensorflow.get_logger().setLevel("ERROR")
-        # Colab의 TensorFlow 2.20에서 합성곱 GAN의 그래프를 고치다 실패하며 영어 오류를 남겨요. 꺼도 빠르기는 같아요
-        tensorflow.config.optimizer.set_experimental_options({"remapping": False})
-        tensorflow.function(lambda: tensorflow.zeros(1) + 1, jit_compile=True)()  # XLA의 첫 안내문도 여기서
-    if keras.backend.backend() != "tensorflow":
-        raise CourseError(
-            f"Keras가 이미 {keras.backend.backend()} 백엔드로 불려 있어요. 커널을 다시 시작하고 첫 셀부터 실행해 주세요."
-        )
-
-
-@contextlib.contextmanager
-def _silenced_stderr():
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    return data.user_path(folder)
 
 
 def _set_seeds(seed):

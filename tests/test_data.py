@@ -1,5 +1,6 @@
 """데이터: 저장소의 digits, 진짜 MNIST, 그리고 잘못된 모든 파일."""
 
+import hashlib
 import http.server
 import os
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils import CourseError, data
+from course_utils import CourseError, data, download
 
 
 @pytest.fixture
@@ -110,7 +111,11 @@ def test_damaged_files_are_refused_and_kept(good, save, damage):
 
 @pytest.mark.parametrize("change, words", [
     ({"x_train": np.zeros((12, 32, 32), np.uint8)}, ["x_train", "(12, 32, 32)", "28, 28"]),
-    ({"x_train": np.zeros((12, 28, 28), np.float32)}, ["x_train", "float32", "astype"]),
+    ({"x_train": np.eye(28, dtype=np.float32)[None].repeat(12, 0)}, ["x_train", "float32", "(x_train * 255).round()"]),
+    ({"x_train": 200 * np.eye(28)[None].repeat(12, 0)}, ["x_train", "float64", "(x_train).round()"]),
+    ({"x_train": 2 * np.eye(28)[None].repeat(12, 0) - 1}, ["x_train", "-1–1", "먼저 그 범위로"]),
+    ({"x_train": np.full((12, 28, 28), np.nan)}, ["x_train", "nan", "먼저 그 범위로"]),
+    ({"y_train": np.arange(12.0) % 10}, ["y_train", "float64", "(y_train).round()"]),
     ({"x_test": np.full((5, 28, 28), 300)}, ["x_test", "300", "0–255"]),
     ({"x_test": np.full((5, 28, 28), -1)}, ["x_test", "-1"]),
     ({"y_train": np.full(12, 10)}, ["y_train", "10", "0–9"]),
@@ -126,19 +131,46 @@ def test_wrong_contents_are_named(good, save, change, words):
 
 def test_missing_key_missing_file_and_folder(good, save, tmp_path):
     del good["y_test"]
-    with pytest.raises(CourseError, match="y_test"):
+    with pytest.raises(CourseError, match="y_test이.* 든 것: x_train, y_train, x_test"):
         data.load(save(good))
-    with pytest.raises(CourseError, match="파일이 없어요"):
+    with pytest.raises(CourseError, match="그런 파일이 없어요"):
         data.load(str(tmp_path / "nothing.npz"))
     (tmp_path / "folder.npz").mkdir()
     with pytest.raises(CourseError, match="폴더"):
         data.load(str(tmp_path / "folder.npz"))
 
 
-def test_fewer_images_than_a_batch(good, save):
+@pytest.mark.parametrize("change, needs, words", [
+    ({}, dict(at_least=128), ["학습 그림이 12장뿐", "128장이 필요"]),
+    ({"y_train": np.full(12, 7)}, dict(of_each=1), ["학습 그림에 숫자 0(0장)", "숫자마다 1장"]),
+    ({"x_test": np.ones((5, 28, 28), np.uint8)}, {}, ["시험 그림 5장이 모두 똑같아요"]),
+])  # fmt: skip
+def test_needs_of_a_lesson_are_checked_before_training(good, save, change, needs, words):
     with pytest.raises(CourseError) as caught:
-        data.load(save(good), at_least=128)
-    assert all(word in str(caught.value) for word in ("12장", "5장", "128장", "5 이하"))
+        data.load(save(good | change), **needs)
+    assert all(word in str(caught.value) for word in [*words, "데이터 my", "digits"]), str(caught.value)
+    assert "배치" not in str(caught.value)  # 레슨에 없는 매개변수를 바꾸라고 하지 않아요
+
+
+def test_home_is_expanded_and_may_be_missing(good, save, tmp_path, monkeypatch):
+    save(good, "home.npz")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data.load("~/home.npz").name == "home"
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # HOME도 사용자 목록도 없는 컴퓨터
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.delenv("COURSE_MNIST", raising=False)
+    assert data.mnist_path().is_absolute()
+
+
+def test_disconnected_drive_is_explained(good, save, monkeypatch):
+    path = save(good)
+
+    def gone(*_, **__):
+        raise OSError(107, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(np, "load", gone)
+    with pytest.raises(CourseError, match="연결이 끊겼어요"):
+        data.load(path)
 
 
 def test_changed_digits_file_is_refused(monkeypatch, good, save):
@@ -180,6 +212,8 @@ def test_wrong_explicit_mnist_is_never_replaced_silently(monkeypatch, tmp_path):
 class Hostile(http.server.BaseHTTPRequestHandler):
     """교실의 네트워크들: 무엇을 물어도 로그인 쪽, 반만 오고 끊기거나 멈추는 파일, 아주 느린 파일, 금지, 엉뚱한 곳."""
 
+    content = b""
+
     def do_GET(self):
         kind = self.path.strip("/")
         if kind == "redirect":
@@ -190,12 +224,14 @@ class Hostile(http.server.BaseHTTPRequestHandler):
             if kind in ("half", "stalled", "slow"):
                 self.send_header("Content-Length", str(11 * 2**20))
         self.end_headers()
+        if kind == "mnist.npz":
+            self.wfile.write(self.content)
         if kind == "login":
             self.wfile.write(b"<html>login</html>")
         for _ in range({"half": 40, "stalled": 1, "slow": 100}.get(kind, 0)):
-            self.wfile.write(bytes(1 << 16 if kind != "slow" else 1))
+            self.wfile.write(bytes(1 << 16 if kind != "slow" else 1 << 10))
             time.sleep(0.02 if kind == "slow" else 0)
-        time.sleep(1 if kind == "stalled" else 0)
+        time.sleep(2 if kind == "stalled" else 0)
 
     def log_message(self, *_):
         pass
@@ -211,30 +247,31 @@ def server():
 
 
 @pytest.mark.parametrize("kind, words", [
-    ("login", "MNIST가 아니에요"), ("half", "2/11 MB에서 끊겼어요"), ("stalled", "응답이 없어요"), ("slow", "너무 느려서"),
+    ("login", "MNIST가 아니에요"), ("half", "끊겼어요"), ("stalled", "응답이 없어요"), ("slow", "너무 느려서"),
     ("forbidden", "서버의 답이 403"), ("redirect", "끊겼어요"), ("refused", "연결하지 못했거나"), ("dns", "응답이 없어요"),
 ])  # fmt: skip
 def test_hostile_network_falls_back_to_digits(no_mnist, monkeypatch, server, capsys, kind, words):
-    monkeypatch.setattr(data, "MNIST_URL", server + kind)
-    monkeypatch.setattr(data, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(download, "MNIST_URL", server + kind)
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
     monkeypatch.setattr(data, "QUICK_SECONDS", 1)
     if kind == "refused":
-        monkeypatch.setattr(data, "MNIST_URL", "https://127.0.0.1:9/mnist.npz")
+        monkeypatch.setattr(download, "MNIST_URL", "https://127.0.0.1:9/mnist.npz")
     if kind == "dns":  # 이름을 물어도 답이 오지 않아요
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
     monkeypatch.setenv("COURSE_DATASET", "auto")
     assert data.load("auto").name == "digits"
     said = capsys.readouterr().out
     assert said.startswith("MNIST를 내려받아요. 1초 안에") and "MNIST 대신" in said and words in said
-    assert list(no_mnist.parent.iterdir()) == []  # 받다 만 파일을 남기지 않아요
+    assert not no_mnist.parent.exists()  # 받다 만 파일을 남기지 않아요
 
 
-def test_download_is_verified_and_kept(no_mnist, monkeypatch, good, tmp_path, save):
+def test_download_is_verified_and_kept(no_mnist, monkeypatch, good, save, server):
     """받은 내용의 해시가 맞으면 캐시에 두고, 다음에는 내려받지 않아요."""
-    source = Path(save(good))
+    Hostile.content = Path(save(good)).read_bytes()
+    monkeypatch.setattr(download, "MNIST_SHA256", hashlib.sha256(Hostile.content).hexdigest())
     monkeypatch.setattr(data, "MNIST_SHA256", data._content_hash(good))
-    monkeypatch.setattr(data, "MNIST_URL", source.as_uri())
+    monkeypatch.setattr(download, "MNIST_URL", server + "mnist.npz")
     assert len(data.load("mnist").x_train) == 12
-    source.unlink()
+    monkeypatch.setattr(download, "MNIST_URL", server + "forbidden")
     assert len(data.load("mnist").x_train) == 12
-    assert no_mnist.read_bytes()
+    assert [path.name for path in no_mnist.parent.iterdir()] == ["mnist.npz"]

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from course_utils import CourseError, start
+from course_utils.errors import hide_secrets
 from course_utils.runtime import Run, format_metric
 
 MINUTES = (0.1, 1, 2)
@@ -34,14 +36,44 @@ def test_gpu_selects_full(monkeypatch):
     assert start("auto", "digits", 0, minutes=MINUTES).profile == "full"
 
 
+def test_what_tensorflow_sees_decides(monkeypatch, tmp_path):
+    """nvidia-smi가 있어도 TensorFlow가 GPU를 보지 못하면 GPU가 없는 것이에요(TensorFlow를 불러오기 전에도)."""
+    fake = tmp_path / "nvidia-smi"
+    fake.write_text("#!/bin/sh\necho 'Tesla T4'\n")
+    fake.chmod(0o755)
+    code = "import sys\nfrom course_utils.runtime import gpu_name\nprint(gpu_name(), 'tensorflow' in sys.modules)"
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": "-1"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "None False"
+
+
+def test_drive_that_went_away_is_no_english_error(monkeypatch):
+    monkeypatch.setattr("course_utils.runtime.DRIVE", Gone("/content/drive/MyDrive"))
+    assert str(start("smoke", "digits", 0, minutes=MINUTES).checkpoints) == "checkpoints"
+
+
+class Gone(type(Path())):
+    """연결이 끊긴 구글 드라이브."""
+
+    def is_dir(self):
+        raise OSError(107, "Transport endpoint is not connected")
+
+
+def test_home_of_checkpoints_is_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert start("smoke", "digits", 0, minutes=MINUTES, checkpoints="~/course").checkpoints == tmp_path / "course"
+
+
 @pytest.mark.parametrize("arguments, words", [
     (dict(profile="fast"), ["profile='fast'", "smoke", "quick", "full"]),
     (dict(profile=None), ["profile=None", "auto"]),
     (dict(dataset="cifar"), ["dataset='cifar'", "digits", "mnist"]),
     (dict(dataset=3), ["dataset=3"]),
+    (dict(dataset="/없는/파일.npz"), ["dataset='/없는/파일.npz'", "파일이 없어요"]),
+    (dict(dataset="https://나:비밀@곳/x.npz"), ["dataset='https://…@곳/x.npz'", "파일이 없어요"]),
     (dict(seed="abc"), ["seed='abc'", "정수"]),
     (dict(seed=-1), ["seed=-1", "0 이상"]),
-    (dict(seed=2**32), ["seed=4294967296"]),
+    (dict(seed=2**31), ["seed=2147483648"]),  # 레슨이 seed + k를 써도 NumPy의 범위 안이게
     (dict(seed=1.5), ["seed=1.5"]),
     (dict(seed=True), ["seed=True"]),
 ])  # fmt: skip
@@ -108,11 +140,30 @@ def test_import_is_light():
     assert loaded.strip() == "[]"
 
 
-def test_keras_lessons_turn_on_onednn_unless_told_otherwise():
-    code = "import course_utils; run = course_utils.start('smoke', 'digits', 1, minutes=(1, 1, 1), keras=True)\n"
-    code += "import os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+def test_keras_is_loaded_quietly_with_what_the_course_relies_on(tmp_path):
+    """~/.keras/keras.json이 무엇을 정해 두었든."""
+    (tmp_path / "keras.json").write_text('{"floatx": "float64", "image_data_format": "channels_first"}')
+    code = "import course_utils\nfrom course_utils import training\nimport keras, os\n"
+    code += "print(keras.config.floatx(), keras.config.image_data_format(), os.environ['TF_ENABLE_ONEDNN_OPTS'])\n"
+    code += "print(keras.layers.Dense(1).compute_dtype)"
     environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
-    for given, expected in (({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")):
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, env=environment | given, capture_output=True, text=True, check=True)
-        assert done.stdout.split()[-1] == expected and done.stderr == ""
+    environment |= {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["float32", "channels_last", "1", "float32"] and done.stderr == ""
+
+
+def test_old_keras_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.15.0")
+    monkeypatch.delitem(sys.modules, "course_utils.backend", raising=False)
+    with pytest.raises(CourseError, match=r"Keras 2\.15\.0.*Keras 3"):
+        import course_utils.backend  # noqa: F401
+
+
+@pytest.mark.parametrize("text, hidden", [
+    ("tcp://나:비밀@10.0.0.1:8786에", "tcp://…@10.0.0.1:8786에"),
+    ("s3://통/폴더?X-Amz-Signature=abc&x=1", "s3://통/폴더?X-Amz-Signature=…&x=1"),
+    ("https://곳/x?token=abc", "https://곳/x?token=…"),
+    ("메일은 a@b.c, 주소는 https://b.c/@d", "메일은 a@b.c, 주소는 https://b.c/@d"),
+])  # fmt: skip
+def test_secrets_in_addresses_are_hidden(text, hidden):
+    assert hide_secrets(text) == hidden and str(CourseError(text)) == hidden
