@@ -372,3 +372,29 @@ def test_augmentation_moves_a_little_and_keeps_the_range():
     rows = np.arange(28)
     centers = [(x.sum(axis=(2, 3)) * rows).sum(axis=1) / x.sum(axis=(1, 2, 3)) for x in (plain, moved)]
     assert 0.3 < np.abs(centers[0] - centers[1]).mean() < 2.5
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 4, 3), (1, 2, 1, 3), (4, 3)])
+def test_fast_batch_normalization_equals_keras(shape):
+    rng = np.random.default_rng(0)
+    x, weight = (rng.normal(1, 3, shape).astype("float32") for _ in range(2))
+    found = []
+    for make in (keras.layers.BatchNormalization, fast.BatchNormalization):
+        layer = make(momentum=0.8, beta_initializer="ones", gamma_initializer="random_normal")
+        layer.build(shape)
+        layer.gamma.assign(np.linspace(0.5, 2, shape[-1]))
+        given = tf.Variable(x)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(weight * layer(given, training=True) ** 2)
+        gradients = tape.gradient(loss, [given, *layer.trainable_variables])
+        found.append([loss, *gradients, *layer.non_trainable_variables, layer(given, training=False)])
+    for keras_value, ours in zip(*found, strict=True):
+        scale = np.abs(keras_value).max() + 1e-6
+        np.testing.assert_allclose(np.asarray(ours) / scale, np.asarray(keras_value) / scale, atol=1e-5)
+
+
+def test_fast_batch_normalization_is_saved_and_cloned(tmp_path):
+    model = keras.Sequential([keras.Input((4, 4, 2)), fast.BatchNormalization(momentum=0.9)])
+    model.save(tmp_path / "model.keras")
+    for other in (keras.models.load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
+        assert type(other.layers[0]) is fast.BatchNormalization and other.layers[0].momentum == 0.9
