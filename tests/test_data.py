@@ -131,7 +131,7 @@ def test_wrong_contents_are_named(good, save, change, words):
 
 def test_missing_key_missing_file_and_folder(good, save, tmp_path):
     del good["y_test"]
-    with pytest.raises(CourseError, match="y_test이.* 든 것: x_train, y_train, x_test"):
+    with pytest.raises(CourseError, match=r"y_test이.* 든 것: x_train, y_train, x_test"):
         data.load(save(good))
     with pytest.raises(CourseError, match="그런 파일이 없어요"):
         data.load(str(tmp_path / "nothing.npz"))

@@ -258,7 +258,7 @@ def test_disconnected_drive_is_explained(tmp_path, images, monkeypatch):
         raise OSError(107, "Transport endpoint is not connected")
 
     monkeypatch.setattr(callbacks.np, "load", gone)
-    with pytest.raises(CourseError, match="연결이 끊겼어요.*checkpoints"):
+    with pytest.raises(CourseError, match=r"연결이 끊겼어요.*checkpoints"):
         fit(tmp_path, images)
 
 
@@ -295,7 +295,7 @@ def test_divergence_stops_with_a_reason_and_is_not_saved(tmp_path, images, capsy
 
 
 def test_batch_larger_than_the_data_is_explained(tmp_path, images):
-    with pytest.raises(CourseError, match="batch_size=10은.* 이미지 3장보다 커요"):
+    with pytest.raises(CourseError, match=r"batch_size=10은.* 이미지 3장보다 커요"):
         fit(tmp_path, images[:3])
 
 
