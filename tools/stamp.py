@@ -1,0 +1,87 @@
+"""레슨마다 되풀이되는 것을 한 곳에서 찍어요: `make stamp`(`make notebooks`에도 들어 있어요).
+
+| 찍는 것 | 어디에서 오나요 |
+|---|---|
+| 환경 준비 셀 | tools/setup_cell.py |
+| 첫 셀의 Colab 배지 | pyproject.toml의 저장소 주소와 파일의 이름 |
+| 첫 셀의 실행 시간 | 레슨의 start(minutes=...), 1분 단위로 올려요 |
+| README와 00의 레슨 표 | 첫 셀의 제목, 읽고 푸는 시간, '마치면' |
+"""
+
+import math
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+from course_utils import CourseError, lessons
+
+ROOT = Path(__file__).resolve().parent.parent
+TITLE, READING, CAN = r"^# (\d\d\. .+?)(?: — .*)?$", r"읽고 풀기 (\d+분)", r"^\| 마치면 \| (.+) \|$"
+BUTTON = "https://colab.research.google.com/assets/colab-badge.svg"
+BADGE = re.compile(r"^\[!\[Colab에서 열기\].*$", re.M)
+RUNNING = re.compile(r"(?<=실행 )CPU\(quick\) .+ · GPU\(full\) .+?(?= \|)")
+TABLE = re.compile(r"(?:^\| \[\d\d\. .*\n)+", re.M)
+
+
+def stamped(root):
+    """찍으면 달라지는 파일들.
+
+    Args:
+        root: 저장소의 뿌리.
+    Returns:
+        {경로: 새 글}. 모두 이미 그대로면 비어 있어요.
+    Raises:
+        CourseError: 첫 셀이나 README에서 찍을 자리를 찾지 못했을 때.
+    """
+    address = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
+    colab = address.replace("github.com", "colab.research.google.com/github") + "/blob/main/notebooks/"
+    setup = (root / "tools/setup_cell.py").read_text("utf-8").rstrip()
+    notebooks = {path: nbformat.read(path, as_version=4) for path in sorted(root.glob("notebooks/*.ipynb"))}
+    in_readme, in_00 = "", ""
+    for path, notebook in notebooks.items():
+        head, second = notebook.cells[:2]
+        minutes = lessons.read(path).minutes
+        if minutes is None:
+            raise CourseError(f"{path.name}: run = course_utils.start(..., minutes=(smoke, quick, full))가 없어요.")
+        _, quick, full = (f"{math.ceil(m)}분" for m in minutes)
+        title, reading, can = (_found(part, head.source, path) for part in (TITLE, READING, CAN))
+        head.source = _replaced(BADGE, f"[![Colab에서 열기]({BUTTON})]({colab}{path.name})", head.source, path)
+        head.source = _replaced(RUNNING, f"CPU(quick) {quick} · GPU(full) {full}", head.source, path)
+        second.source = setup
+        second.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
+        badge = f"[![Colab]({BUTTON})]({colab}{path.name})"
+        in_readme += f"| [{title}](notebooks/{path.name}) | {badge} | {reading} | {quick} | {can} |\n"
+        in_00 += f"| [{title}]({path.name}) | {reading} | {can} |\n"
+    first = min(notebooks)
+    (course_map,) = (cell for cell in notebooks[first].cells if cell.source.startswith("| 레슨 |"))
+    course_map.source = _replaced(TABLE, in_00, course_map.source, first)
+    new = {path: nbformat.writes(notebook) + "\n" for path, notebook in notebooks.items()}
+    readme = root / "README.md"
+    new[readme] = _replaced(TABLE, in_readme, readme.read_text("utf-8"), readme)
+    return {path: text for path, text in new.items() if text != path.read_text("utf-8")}
+
+
+def _found(pattern, text, path):
+    match = re.search(pattern, text, re.M)
+    if match is None:
+        raise CourseError(f"{path.name}: 첫 셀에서 {pattern} 꼴을 찾지 못했어요. 다른 레슨의 첫 셀처럼 적어 주세요.")
+    return match[1]
+
+
+def _replaced(pattern, new, text, path):
+    changed, count = pattern.subn(lambda _: new, text, count=1)
+    if not count:
+        raise CourseError(f"{path.name}: {pattern.pattern} 꼴을 찾지 못했어요. 다른 레슨처럼 적어 주세요.")
+    return changed
+
+
+if __name__ == "__main__":
+    try:
+        for path, text in stamped(ROOT).items():
+            path.write_bytes(text.encode())
+            print(f"찍었어요: {path.relative_to(ROOT)}")
+    except CourseError as error:
+        sys.exit(f"⚠️ {error}")
