@@ -11,8 +11,3 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 def notebook(path):
     """저장된 그대로의 노트북. 출력이 필요 없다면 `course_utils.lessons.read`를 써요."""
     return nbformat.read(path, as_version=4)
-
-
-def tagged(cells, tag):
-    """그 태그가 붙은 셀들."""
-    return [cell for cell in cells if tag in cell.metadata.get("tags", ())]

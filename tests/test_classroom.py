@@ -1,6 +1,5 @@
 """교실에서 생기는 일: 잘못 적은 매개변수, Colab의 빈 폴더, 포크, 나쁜 컴퓨터."""
 
-import ast
 import base64
 import io
 import os
@@ -14,11 +13,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from helpers import NOTEBOOKS, ROOT, notebook, tagged
+from helpers import NOTEBOOKS, ROOT, notebook
 from PIL import Image
 
 import course_utils
-from course_utils import CourseError
+from course_utils import CourseError, lessons
 from course_utils.batch import worker
 from course_utils.runtime import METRICS_MIME
 from tools.colab_rehearsal import REPOSITORY, STUB, environment, repository
@@ -41,14 +40,13 @@ BAD = {
 def test_bad_parameters_are_refused_in_korean_before_training(path, monkeypatch):
     """설정 셀만 실행해요. 거기에는 course_utils와 매개변수만 있으면 돼요."""
     monkeypatch.setattr("course_utils.plots.use_course_style", lambda: None)  # 그림의 준비는 빼고
-    cells = notebook(path).cells
-    (parameters,), (settings,) = tagged(cells, "parameters"), tagged(cells, "settings")
-    given = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(parameters.source).body}
-    exec(settings.source, {"course_utils": course_utils} | given)
-    for name in given:
+    lesson = lessons.read(path)
+    (settings,) = lessons.tagged(lesson.notebook, "settings")
+    exec(settings.source, {"course_utils": course_utils} | lesson.parameters)
+    for name in lesson.parameters:
         for value in BAD.get(name, NUMBERS):
             with pytest.raises(CourseError) as caught:
-                exec(settings.source, {"course_utils": course_utils} | given | {name: value})
+                exec(settings.source, {"course_utils": course_utils} | lesson.parameters | {name: value})
             message = str(caught.value)
             assert message.startswith(f"{name}="), message
             assert re.search("여야 해요|쓸 수 있는 값|적어 주세요|없어요", message) and len(message) < 300, message

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from helpers import NOTEBOOKS, ROOT, notebook, tagged
+from helpers import NOTEBOOKS, ROOT, notebook
 
+from course_utils.lessons import tagged
 from course_utils.runtime import METRICS_MIME
 from tools.stamp import stamped
 
@@ -64,14 +65,14 @@ def test_header(lesson):
 
 def test_setup_parameters_imports_and_settings_stand_first(lesson):
     for cell, tag in zip(lesson.code[1:], HEAD_TAGS, strict=False):
-        assert tagged(lesson.cells, tag) == [cell], f"'{tag}' 태그는 환경 준비 다음의 제자리에 하나여야 해요"
+        assert tagged(lesson.notebook, tag) == [cell], f"'{tag}' 태그는 환경 준비 다음의 제자리에 하나여야 해요"
     for cell in lesson.code[1:]:
         found = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-        assert not found or cell in tagged(lesson.cells, "imports"), f"import는 'imports' 셀에 모아요: {where(cell)}"
+        assert not found or cell in tagged(lesson.notebook, "imports"), f"import는 'imports' 셀에 모아요: {where(cell)}"
 
 
 def test_parameters_are_literals_with_a_comment(lesson):
-    (cell,) = tagged(lesson.cells, "parameters")
+    (cell,) = tagged(lesson.notebook, "parameters")
     for node in ast.parse(cell.source).body:
         assert isinstance(node, ast.Assign), where(cell)
         ast.literal_eval(node.value)
@@ -90,7 +91,7 @@ def test_finishes_with_metrics(lesson):
 
 def test_one_figure_for_the_report(lesson):
     """강사가 보고서에서 볼 그림 하나."""
-    (cell,) = tagged(lesson.cells, "report-figure")
+    (cell,) = tagged(lesson.notebook, "report-figure")
     assert any("image/png" in output.get("data", {}) for output in cell.outputs), f"그림이 없어요: {where(cell)}"
 
 
@@ -131,7 +132,7 @@ def test_outputs_are_clean_and_in_order(lesson):
 def test_exercises_and_solutions_pair_up(lesson):
     problems = import_module(f"course_utils.exercises.lesson_{lesson.number}").PROBLEMS
     seen = []
-    for stub, solution in zip(tagged(lesson.code, "exercise"), tagged(lesson.code, "solution"), strict=True):
+    for stub, solution in zip(tagged(lesson.notebook, "exercise"), tagged(lesson.notebook, "solution"), strict=True):
         (number,) = re.findall(r'check\("(\d\d-\d)"', stub.source)
         seen.append(number)
         assert f'check("{number}"' in solution.source, where(solution)
@@ -140,7 +141,7 @@ def test_exercises_and_solutions_pair_up(lesson):
         assert solution.source.startswith("# @title") and solution.metadata.get("cellView") == "form", where(solution)
         assert any(f"**{number}.**" in cell.source for cell in lesson.text), f"{number}의 문제 글이 없어요"
         for cell in (stub, solution):  # nbval이 다시 실행해 같은 출력인지 봐요
-            assert tagged([cell], "nbval-check-output"), where(cell)
+            assert "nbval-check-output" in cell.metadata.tags, where(cell)
     assert seen == list(problems), "노트북과 exercises/의 문제가 달라요"
 
 

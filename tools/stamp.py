@@ -19,7 +19,7 @@ import nbformat
 from course_utils import CourseError, lessons
 
 ROOT = Path(__file__).resolve().parent.parent
-TITLE, READING, CAN = r"^# (\d\d\. .+?)(?: — .*)?$", r"읽고 풀기 (\d+분)", r"^\| 마치면 \| (.+) \|$"
+READING, CAN = r"읽고 풀기 (\d+분)", r"^\| 마치면 \| (.+) \|$"
 BUTTON = "https://colab.research.google.com/assets/colab-badge.svg"
 BADGE = re.compile(r"^\[!\[Colab에서 열기\].*$", re.M)
 RUNNING = re.compile(r"(?<=실행 )CPU\(quick\) .+ · GPU\(full\) .+?(?= \|)")
@@ -43,11 +43,12 @@ def stamped(root):
     in_readme, in_00 = "", ""
     for path, notebook in notebooks.items():
         head, second = notebook.cells[:2]
-        minutes = lessons.read(path).minutes
-        if minutes is None:
+        lesson = lessons.read(path)
+        if lesson.minutes is None:
             raise CourseError(f"{path.name}: run = course_utils.start(..., minutes=(smoke, quick, full))가 없어요.")
-        _, quick, full = (f"{math.ceil(m)}분" for m in minutes)
-        title, reading, can = (_found(part, head.source, path) for part in (TITLE, READING, CAN))
+        _, quick, full = (f"{math.ceil(m)}분" for m in lesson.minutes)
+        title = lesson.title.split(" — ")[0]
+        reading, can = (_found(part, head.source, path) for part in (READING, CAN))
         head.source = _replaced(BADGE, f"[![Colab에서 열기]({BUTTON})]({colab}{path.name})", head.source, path)
         head.source = _replaced(RUNNING, f"CPU(quick) {quick} · GPU(full) {full}", head.source, path)
         second.source = setup
