@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 COLAB := .venv-colab-test
-LESSON ?=
-NOTEBOOKS := $(sort $(wildcard notebooks/$(LESSON)*.ipynb))
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
 
@@ -16,7 +14,7 @@ help:  ## 할 수 있는 일
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
 course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 보고서(report.html)를 남겨요
-	$(BIN)/python -m course_utils.batch run $(NOTEBOOKS) --profile quick -p dataset digits --out runs/course
+	$(BIN)/python -m course_utils.batch run notebooks/*.ipynb --profile quick -p dataset digits --out runs/course
 
 test: $(READY)  ## 모든 시험(pytest + nbval)
 	$(BIN)/ruff check .
@@ -29,8 +27,8 @@ lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 notebooks: stamp  ## 노트북을 quick으로 다시 실행해 출력을 새로 만들어요. 하나만: make notebooks LESSON=05
-	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
-	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "$(NOISE)" $(NOTEBOOKS)
+	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --coalesce-streams --inplace notebooks/$(LESSON)*.ipynb
+	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "$(NOISE)" notebooks/$(LESSON)*.ipynb
 
 stamp: $(READY)  ## 레슨마다 되풀이되는 것(환경 준비 셀, 배지, 실행 시간, README와 00의 표)을 찍어요
 	$(BIN)/python -m tools.stamp

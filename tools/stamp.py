@@ -19,11 +19,15 @@ import nbformat
 from course_utils import CourseError, lessons
 
 ROOT = Path(__file__).resolve().parent.parent
-READING, CAN = r"읽고 풀기 (\d+분)", r"^\| 마치면 \| (.+) \|$"
 BUTTON = "https://colab.research.google.com/assets/colab-badge.svg"
-BADGE = re.compile(r"^\[!\[Colab에서 열기\].*$", re.M)
-RUNNING = re.compile(r"(?<=실행 )CPU\(quick\) .+ · GPU\(full\) .+?(?= \|)")
-TABLE = re.compile(r"(?:^\| \[\d\d\. .*\n)+", re.M)
+SETUP = "# @title 환경 준비"
+PLACES = {
+    "Colab 배지": r"^\[!\[Colab에서 열기\].*$",
+    "읽고 풀기 N분": r"(?<=읽고 풀기 )\d+분",
+    "실행 CPU(quick) N분 · GPU(full) N분": r"(?<=실행 )CPU\(quick\) .+ · GPU\(full\) .+?(?= \|)",
+    "| 마치면 | … |": r"(?<=^\| 마치면 \| ).+(?= \|$)",
+    "레슨 표": r"(?:^\| \[\d\d\. .*\n)+",
+}
 
 
 def stamped(root):
@@ -44,39 +48,37 @@ def stamped(root):
     for path, notebook in notebooks.items():
         head, second = notebook.cells[:2]
         lesson = lessons.read(path)
-        if lesson.minutes is None:
-            raise CourseError(f"{path.name}: run = course_utils.start(..., minutes=(smoke, quick, full))가 없어요.")
-        _, quick, full = (f"{math.ceil(m)}분" for m in lesson.minutes)
+        if lesson.minutes is None or not second.source.startswith(SETUP):
+            raise CourseError(f"{path.name}: '{SETUP}' 셀이나 start(minutes=(…))가 없어요. 다른 레슨의 앞 셀들을 보세요.")
+        _, quick, full = (f"{math.ceil(minutes)}분" for minutes in lesson.minutes)
         title = lesson.title.split(" — ")[0]
-        reading, can = (_found(part, head.source, path) for part in (READING, CAN))
-        head.source = _replaced(BADGE, f"[![Colab에서 열기]({BUTTON})]({colab}{path.name})", head.source, path)
-        head.source = _replaced(RUNNING, f"CPU(quick) {quick} · GPU(full) {full}", head.source, path)
+        badge = f"({BUTTON})]({colab}{path.name})"
+        reading, can = (_place(what, head.source, path)[0] for what in ("읽고 풀기 N분", "| 마치면 | … |"))
+        head.source = _put("Colab 배지", f"[![Colab에서 열기]{badge}", head.source, path)
+        running = f"CPU(quick) {quick} · GPU(full) {full}"
+        head.source = _put("실행 CPU(quick) N분 · GPU(full) N분", running, head.source, path)
         second.source = setup
         second.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
-        badge = f"[![Colab]({BUTTON})]({colab}{path.name})"
-        in_readme += f"| [{title}](notebooks/{path.name}) | {badge} | {reading} | {quick} | {can} |\n"
+        in_readme += f"| [{title}](notebooks/{path.name}) | [![Colab]{badge} | {reading} | {quick} | {can} |\n"
         in_00 += f"| [{title}]({path.name}) | {reading} | {can} |\n"
-    first = min(notebooks)
+    first, readme = min(notebooks), root / "README.md"
     (course_map,) = (cell for cell in notebooks[first].cells if cell.source.startswith("| 레슨 |"))
-    course_map.source = _replaced(TABLE, in_00, course_map.source, first)
+    course_map.source = _put("레슨 표", in_00, course_map.source, first)
     new = {path: nbformat.writes(notebook) + "\n" for path, notebook in notebooks.items()}
-    readme = root / "README.md"
-    new[readme] = _replaced(TABLE, in_readme, readme.read_text("utf-8"), readme)
+    new[readme] = _put("레슨 표", in_readme, readme.read_text("utf-8"), readme)
     return {path: text for path, text in new.items() if text != path.read_text("utf-8")}
 
 
-def _found(pattern, text, path):
-    match = re.search(pattern, text, re.M)
-    if match is None:
-        raise CourseError(f"{path.name}: 첫 셀에서 {pattern} 꼴을 찾지 못했어요. 다른 레슨의 첫 셀처럼 적어 주세요.")
-    return match[1]
+def _place(what, text, path):
+    found = re.search(PLACES[what], text, re.M)
+    if found is None:
+        raise CourseError(f"{path.name}: '{what}'을(를) 찾지 못했어요. 다른 레슨의 첫 셀과 같은 꼴로 적어 주세요.")
+    return found
 
 
-def _replaced(pattern, new, text, path):
-    changed, count = pattern.subn(lambda _: new, text, count=1)
-    if not count:
-        raise CourseError(f"{path.name}: {pattern.pattern} 꼴을 찾지 못했어요. 다른 레슨처럼 적어 주세요.")
-    return changed
+def _put(what, new, text, path):
+    found = _place(what, text, path)
+    return text[: found.start()] + new + text[found.end() :]
 
 
 if __name__ == "__main__":
