@@ -22,6 +22,7 @@ from course_utils.batch import worker
 from course_utils.runtime import METRICS_MIME
 from tools.colab_rehearsal import REPOSITORY, STUB, environment, repository
 from tools.publish import publish
+from tools.stamp import stamped
 
 NUMBERS = ("3", 1.5, 0, -1, 10**9, 10**400, 10**5000, float("nan"), float("inf"), True, [1], {}, b"1", 1j)
 BAD = {
@@ -134,21 +135,51 @@ def test_zip_without_git_works_and_a_lone_notebook_says_what_is_missing(colab):
     assert set_up(content, env | {"PATH": ""})[0]
 
 
-def test_publish_changes_every_badge_and_setup_cell(tmp_path):
-    texts = (ROOT / "README.md", ROOT / "pyproject.toml", ROOT / "tools/setup_cell.py", *NOTEBOOKS)
-    for path in texts:
-        copied = tmp_path / path.relative_to(ROOT)
+@pytest.fixture
+def copies(tmp_path):
+    """주소와 환경 준비 셀과 표가 적힌 파일들의 복사본: {복사본: 원본}."""
+    originals = (ROOT / "README.md", ROOT / "pyproject.toml", ROOT / "tools/setup_cell.py", *NOTEBOOKS)
+    made = {tmp_path / path.relative_to(ROOT): path for path in originals}
+    for copied, path in made.items():
         copied.parent.mkdir(exist_ok=True)
         shutil.copy(path, copied)
+    return made
+
+
+def test_publish_changes_every_badge_and_setup_cell(tmp_path, copies):
     old, new = REPOSITORY.removeprefix("https://github.com/"), "my-school/gen.course_2"
-    assert len(publish(tmp_path, new)) == len(texts)
-    for path in tmp_path.rglob("*.*"):
+    assert len(publish(tmp_path, new)) == len(copies)
+    for path in copies:
         assert old not in path.read_text("utf-8") and new in path.read_text("utf-8"), path
+    assert not stamped(tmp_path)
     publish(tmp_path, old)
-    assert all((tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes() for path in texts)
+    assert all(copied.read_bytes() == path.read_bytes() for copied, path in copies.items())
     for wrong in ("", "course", "a/b/c", "a b/c", "https://github.com/a/b"):
         with pytest.raises(ValueError, match="이름/저장소"):
             publish(tmp_path, wrong)
+
+
+def test_stamp_mends_setup_cells_badges_times_and_tables(tmp_path, copies):
+    damage = {
+        "README.md": (r"\| \[07\..*\n", ""),
+        "notebooks/00_introduction.ipynb": (r"\| 60분 \| 베이즈", "| 6분 | 베이즈"),
+        "notebooks/03_autoencoder.ipynb": (r"CPU\(quick\) \d+분", "CPU(quick) 9분"),
+        "notebooks/05_vae.ipynb": (r"main/notebooks/05_vae\.ipynb", "main/notebooks/06_gan.ipynb"),
+        "notebooks/08_dcgan.ipynb": (r"from importlib\.util import find_spec", "import os"),
+    }
+    for name, (pattern, new) in damage.items():
+        text, count = re.subn(pattern, new, (tmp_path / name).read_text("utf-8"), count=1)
+        (tmp_path / name).write_text(text, "utf-8")
+        assert count == 1, name
+    mended = stamped(tmp_path)
+    assert mended == {tmp_path / name: (ROOT / name).read_text("utf-8") for name in damage}
+
+
+def test_stamp_says_what_a_first_cell_lacks(tmp_path, copies):
+    path = tmp_path / "notebooks/01_probability.ipynb"
+    path.write_text(path.read_text("utf-8").replace("| 마치면 |", "| 끝나면 |"), "utf-8")
+    with pytest.raises(CourseError, match=r"01_probability\.ipynb: '\| 마치면"):
+        stamped(tmp_path)
 
 
 UNSAFE = re.compile(
@@ -188,7 +219,7 @@ def jpeg():
     return file.getvalue()
 
 
-PICTURES = [base64.b64encode(made).decode() for made in (bomb(), jpeg())] + ["그림이 아님", 3, None, {"a": 1}, ["iVBO", 3]]
+PICTURES = (*(base64.b64encode(made).decode() for made in (bomb(), jpeg())), "그림이 아님", 3, None, {"a": 1}, ["iVBO", 3])
 METRICS = [None, "글", [1], {"a": 1, "b": "<script>", "c": 10**400, "d": [1], "e": float("nan")}]
 
 
