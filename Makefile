@@ -6,33 +6,35 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 COLAB := .venv-colab-test
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
 
-.PHONY: help course test colab-test lab notebooks publish bench bench-env clean
+.PHONY: help course test colab-test lab notebooks stamp publish bench bench-env clean
 help:  ## 할 수 있는 일
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
 course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 보고서(report.html)를 남겨요
-	$(BIN)/python -m course_utils.batch run $(NOTEBOOKS) --profile quick -p dataset digits --out runs/course
+	$(BIN)/python -m course_utils.batch run notebooks/*.ipynb --profile quick -p dataset digits --out runs/course
 
 test: $(READY)  ## 모든 시험(pytest + nbval)
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
 colab-test: $(COLAB)/.ready  ## Colab처럼: 그 버전들의 새 환경에서, 빈 폴더의 .ipynb만으로 모든 레슨을 실행해요
-	$(COLAB)/bin/python tests/colab_rehearsal.py
+	$(COLAB)/bin/python -m tools.colab_rehearsal
 
 lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-notebooks: $(READY)  ## 저장소의 노트북을 quick으로 다시 실행하고 실행 흔적을 지워요
-	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
-	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "$(NOISE)" $(NOTEBOOKS)
+notebooks: stamp  ## 노트북을 quick으로 다시 실행해 출력을 새로 만들어요. 하나만: make notebooks LESSON=05
+	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --coalesce-streams --inplace notebooks/$(LESSON)*.ipynb
+	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "$(NOISE)" notebooks/$(LESSON)*.ipynb
+
+stamp: $(READY)  ## 레슨마다 되풀이되는 것(환경 준비 셀, 배지, 실행 시간, README와 00의 표)을 찍어요
+	$(BIN)/python -m tools.stamp
 
 publish:  ## 포크한 저장소의 주소를 배지와 환경 준비 셀에 적어요: make publish REPO=이름/저장소
-	@$(PYTHON) -m course_utils.publish "$$REPO"
+	@$(PYTHON) -m tools.publish "$$REPO"
 
 bench: bench-env  ## 학습의 빠르기를 PyTorch, 옛 Keras 고리와 나란히 재요(30분쯤)
 	$(BIN)/python -m benchmarks.speed

@@ -4,19 +4,19 @@ import ast
 import itertools
 import json
 import re
-import tomllib
+from importlib import import_module
 from types import SimpleNamespace
 
 import nbformat
 import pytest
-from helpers import NOTEBOOKS, ROOT
+from helpers import NOTEBOOKS, ROOT, notebook
 
-from course_utils.exercises import _MARKS, RIGHT, UNTOUCHED
+from course_utils.lessons import tagged
 from course_utils.runtime import METRICS_MIME
+from tools.stamp import stamped
 
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
-TAGS = {"parameters", "exercise", "solution", "nbval-check-output", "nbval-skip"}
-SECTIONS = ("상호작용", "일부러 망가뜨리기", "연습문제", "요약", "용어", "참고문헌")
+HEAD_TAGS = ("parameters", "imports", "settings")
+TAGS = {*HEAD_TAGS, "report-figure", "exercise", "solution", "nbval-check-output", "nbval-skip"}
 NOT_BOLD = re.compile(r"\*\*[^*\n]*[)\].,!?%”’»\"'`]\*\*(?=[가-힣])")
 OLD_API = re.compile(r"\bK\.\w+\(|\btf\.keras\b|allow_pickle\s*=\s*True|\bkeras\.backend\b")
 MACHINE = re.compile(r"/root/|/home/|/tmp/|/work/|/Users/|C:\\\\")
@@ -24,19 +24,15 @@ MACHINE = re.compile(r"/root/|/home/|/tmp/|/work/|/Users/|C:\\\\")
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def lesson(request):
-    notebook = nbformat.read(request.param, as_version=4)
+    nb = notebook(request.param)
     return SimpleNamespace(
         path=request.param,
         number=request.param.stem[:2],
-        notebook=notebook,
-        cells=notebook.cells,
-        code=[cell for cell in notebook.cells if cell.cell_type == "code"],
-        text=[cell for cell in notebook.cells if cell.cell_type == "markdown"],
+        notebook=nb,
+        cells=nb.cells,
+        code=[cell for cell in nb.cells if cell.cell_type == "code"],
+        text=[cell for cell in nb.cells if cell.cell_type == "markdown"],
     )
-
-
-def has_tag(cell, tag):
-    return tag in cell.metadata.get("tags", ())
 
 
 def where(cell):
@@ -55,29 +51,28 @@ def test_notebook_is_valid_and_small(lesson):
     assert set(raw["metadata"]) <= {"kernelspec"}, "실행 흔적이 남았어요: make notebooks"
 
 
-def test_header_tells_what_and_where(lesson):
-    head = lesson.cells[0]
-    assert head.cell_type == "markdown" and re.match(rf"# {lesson.number}\. \S", head.source), where(head)
+def test_setup_cells_heads_and_tables_are_stamped():
+    """환경 준비 셀, 배지, 실행 시간, README와 00의 표가 모두 원본과 같아요."""
+    assert not (changed := [path.name for path in stamped(ROOT)]), f"make stamp를 실행하세요: {changed}"
+
+
+def test_header(lesson):
     titles = [line for cell in lesson.text for line in cell.source.splitlines() if line.startswith("# ")]
-    assert len(titles) == 1, f"큰 제목(#)은 하나여야 해요: {titles}"
-    for part in ("이 레슨이 답하는 질문", "학습 목표", "선수 레슨", "걸리는 시간"):
-        assert part in head.source, f"첫 셀에 '{part}'가 없어요"
-    slug = REPOSITORY.removeprefix("https://github.com/")
-    badge = f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{lesson.path.name}"
-    assert f"]({badge})" in head.source, f"Colab 배지의 주소는 {badge}여야 해요"
+    assert len(titles) == 1 and titles[0].startswith(f"# {lesson.number}. "), f"큰 제목(#)은 하나여야 해요: {titles}"
+    for part in ("이 레슨이 답하는 질문", "학습 목표", "선수 레슨"):
+        assert part in lesson.cells[0].source, f"첫 셀에 '{part}'가 없어요"
 
 
-def test_setup_cell_is_the_same_everywhere(lesson):
-    setup = lesson.cells[1]
-    first = nbformat.read(NOTEBOOKS[0], as_version=4).cells[1]
-    assert setup.source == first.source, "환경 준비 셀은 모든 레슨에서 같아야 해요"
-    assert REPOSITORY in setup.source
-    assert setup.source.startswith("# @title") and setup.metadata.get("cellView") == "form"
+def test_setup_parameters_imports_and_settings_stand_first(lesson):
+    for cell, tag in zip(lesson.code[1:], HEAD_TAGS, strict=False):
+        assert tagged(lesson.notebook, tag) == [cell], f"'{tag}' 태그는 환경 준비 다음의 제자리에 하나여야 해요"
+    for cell in lesson.code[1:]:
+        found = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert not found or cell in tagged(lesson.notebook, "imports"), f"import는 'imports' 셀에 모아요: {where(cell)}"
 
 
 def test_parameters_are_literals_with_a_comment(lesson):
-    cell = lesson.cells[2]
-    assert has_tag(cell, "parameters") and sum(has_tag(c, "parameters") for c in lesson.cells) == 1
+    (cell,) = tagged(lesson.notebook, "parameters")
     for node in ast.parse(cell.source).body:
         assert isinstance(node, ast.Assign), where(cell)
         ast.literal_eval(node.value)
@@ -87,32 +82,25 @@ def test_parameters_are_literals_with_a_comment(lesson):
     assert names[:3] == ["profile", "dataset", "seed"]
 
 
-def test_starts_and_finishes(lesson):
-    assert "run = course_utils.start(profile, dataset, seed" in lesson.cells[3].source
+def test_finishes_with_metrics(lesson):
     last = lesson.code[-1]
     assert last.source.rstrip().endswith("run.finish()")
     recorded = [output.data[METRICS_MIME] for output in last.outputs if METRICS_MIME in output.get("data", {})]
     assert recorded and recorded[0], "마지막 셀이 지표를 남기지 않았어요"
 
 
-def test_sections(lesson):
-    headings = [line for cell in lesson.text for line in cell.source.splitlines() if re.match(r"#{2,3} ", line)]
-    for section in SECTIONS:
-        assert any(h.removeprefix("## ").startswith(section) for h in headings), f"'## {section}'가 없어요"
-    assert any(h.startswith("### 흔한 오해") for h in headings), "'### 흔한 오해'가 없어요"
-    assert any(re.match(r"## 1\. ", h) for h in headings), "'## 1. …'이 없어요"
-    assert any("widgets." in cell.source for cell in lesson.code), "움직여 보는 그림이 없어요"
+def test_one_figure_for_the_report(lesson):
+    """강사가 보고서에서 볼 그림 하나."""
+    (cell,) = tagged(lesson.notebook, "report-figure")
+    assert any("image/png" in output.get("data", {}) for output in cell.outputs), f"그림이 없어요: {where(cell)}"
 
 
-def test_cells_are_short_and_explained(lesson):
+def test_tags_are_known(lesson):
+    """모르는 태그는 `load_cells`로 꺼내 쓸 함수와 클래스의 셀에만 달아요. 나머지는 잘못 적은 태그예요."""
     for cell in lesson.code:
-        assert len(cell.source.splitlines()) <= 40, f"40줄이 넘어요: {where(cell)}"
         unknown = set(cell.metadata.get("tags", ())) - TAGS
         defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.parse(cell.source).body)
         assert not unknown or defines, f"함수도 클래스도 없는 셀의 모르는 태그 {unknown}: {where(cell)}"
-    prose = sum(len(cell.source) for cell in lesson.text)
-    code = sum(len(cell.source) for cell in lesson.code)
-    assert prose >= 0.8 * code, f"글:코드 = {prose / code:.2f}, 0.8 이상이어야 해요"
 
 
 def test_korean_markdown_renders(lesson):
@@ -142,24 +130,19 @@ def test_outputs_are_clean_and_in_order(lesson):
 
 
 def test_exercises_and_solutions_pair_up(lesson):
-    problems = __import__(f"course_utils.exercises.lesson_{lesson.number}", fromlist=["PROBLEMS"]).PROBLEMS
-    pairs = zip(
-        [cell for cell in lesson.code if has_tag(cell, "exercise")],
-        [cell for cell in lesson.code if has_tag(cell, "solution")],
-        strict=True,
-    )
+    problems = import_module(f"course_utils.exercises.lesson_{lesson.number}").PROBLEMS
     seen = []
-    for stub, solution in pairs:
+    for stub, solution in zip(tagged(lesson.notebook, "exercise"), tagged(lesson.notebook, "solution"), strict=True):
         (number,) = re.findall(r'check\("(\d\d-\d)"', stub.source)
         seen.append(number)
         assert f'check("{number}"' in solution.source, where(solution)
-        assert "..." in stub.source and f"{_MARKS[UNTOUCHED]} {number}" in output_text(stub), where(stub)
-        assert f"{_MARKS[RIGHT]} {number}" in output_text(solution), f"해답이 통과하지 못해요: {where(solution)}"
+        assert "..." in stub.source and f"✏️ {number}" in output_text(stub), where(stub)
+        assert f"✅ {number}" in output_text(solution), f"해답이 통과하지 못해요: {where(solution)}"
         assert solution.source.startswith("# @title") and solution.metadata.get("cellView") == "form", where(solution)
         assert any(f"**{number}.**" in cell.source for cell in lesson.text), f"{number}의 문제 글이 없어요"
         for cell in (stub, solution):  # nbval이 다시 실행해 같은 출력인지 봐요
-            assert has_tag(cell, "nbval-check-output"), where(cell)
-    assert seen == list(problems) and 2 <= len(seen) <= 4
+            assert "nbval-check-output" in cell.metadata.tags, where(cell)
+    assert seen == list(problems), "노트북과 exercises/의 문제가 달라요"
 
 
 def test_links_between_lessons_exist(lesson):
@@ -171,14 +154,12 @@ def test_links_between_lessons_exist(lesson):
 def test_neighbours_are_linked():
     for earlier, later in itertools.pairwise(NOTEBOOKS):
         for path, other in ((earlier, later), (later, earlier)):
-            tail = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown"][-1].source
+            tail = [cell for cell in notebook(path).cells if cell.cell_type == "markdown"][-1].source
             assert f"]({other.name})" in tail, f"{path.name}의 끝에서 {other.name}으로 가는 링크가 없어요"
 
 
-def test_reading_times_agree(lesson):
-    """레슨의 머리말과 README의 표와 00의 표가 같은 시간을 말해요."""
-    minutes = re.search(r"읽고 풀기 (\d+)분", lesson.text[0].source).group(1)
-    readme = (lesson.path.parent.parent / "README.md").read_text("utf-8")
-    assert re.search(rf"\(notebooks/{lesson.path.name}\) \|.*\| {minutes}분 \|", readme), "README의 표"
-    first = "\n".join(c.source for c in nbformat.read(NOTEBOOKS[0], as_version=4).cells if c.cell_type == "markdown")
-    assert re.search(rf"^\| \[?{lesson.number} .*\| {minutes}분 \|", first, re.M), "00의 표"
+def test_course_map_tells_the_same_minutes(lesson):
+    """00의 그림 '강의 지도'에 적은 분도 레슨의 첫 셀과 같아요."""
+    (drawing,) = (cell for cell in notebook(NOTEBOOKS[0]).cells if cell.source.startswith("# @title 그림: 강의 지도"))
+    drawn = re.search(rf'"{lesson.number}": \([^)]*, (\d+)\)', drawing.source)
+    assert drawn and f"읽고 풀기 {drawn[1]}분" in lesson.cells[0].source, f"00의 강의 지도: {drawn}"

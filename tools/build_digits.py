@@ -1,7 +1,7 @@
 """data/digits.npz 를 만듭니다: 실제 손글씨 1,797장을 8×8에서 28×28로 키워 MNIST와 같은 모양으로 저장해요.
 
 원본: UCI "Optical Recognition of Handwritten Digits"(CC BY 4.0)의 시험 집합, scikit-learn의 `load_digits`.
-실행: pip install scikit-learn scipy && python data/build_digits.py
+실행: pip install scikit-learn scipy && python -m tools.build_digits
 획의 굵기와 밝기는 MNIST에 맞췄어요. digits / MNIST: 평균 33.6 / 33.3, 표준편차 78.1 / 78.6, 회색 픽셀 17% / 18%.
 """
 
@@ -37,7 +37,7 @@ def main():
     x = np.stack([enlarge(image.reshape(8, 8)) for image in images])
     y = labels.astype(np.uint8)
     train, test = split(y)
-    target = Path(__file__).with_name("digits.npz")
+    target = Path(__file__).resolve().parent.parent / "data/digits.npz"
     np.savez_compressed(target, x_train=x[train], y_train=y[train], x_test=x[test], y_test=y[test])
     print(f"{target}: 학습 {len(train)}장, 시험 {len(test)}장, {target.stat().st_size / 1024:.0f} KB")
 

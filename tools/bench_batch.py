@@ -1,6 +1,6 @@
 """묶음의 덤: 아주 작은 노트북 여러 개를 papermill만으로 차례로 할 때와 견줘요.
 
-    python tests/bench_batch.py 200
+    python -m tools.bench_batch 200
 
 papermill 반복, 묶음(동시에 1개, 2개)의 일 하나당 초와, 묶음을 시작한 프로세스의 가장 큰 메모리를 적어요.
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import papermill
 import psutil
-from batch_tools import begin, lesson
+
+from tests.batch_tools import begin, lesson
 
 
 def bare(path, folder, count):
