@@ -1,11 +1,24 @@
 """학생과 강사에게 보이는 오류."""
 
+import re
+
+LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+@")
+SECRET = re.compile(r"(?i)([?&;][^=&\s]*(?:token|key|secret|password|signature|sig)[^=&\s]*=)[^&\s'\"]+")
+
 
 class CourseError(ValueError):
     """무엇이(값), 무엇이어야 하고, 어떻게 고치는지를 한국어로 말하는 오류. 노트북에서는 그 말만 보여요."""
 
+    def __init__(self, message):
+        super().__init__(hide_secrets(message))
+
     def _render_traceback_(self):  # IPython이 영어 traceback 대신 부르는 함수
         return [f"⚠️ {self}"]
+
+
+def hide_secrets(text):
+    """글에 든 주소의 아이디·비밀번호(https://나:비밀@곳)와 열쇠(?token=…)를 가려요."""
+    return SECRET.sub(r"\1…", LOGIN.sub("…@", text))
 
 
 def shown(value):
@@ -15,3 +28,9 @@ def shown(value):
     except Exception:  # 자릿수가 너무 많은 정수, 잘못 만든 클래스
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:60]}…"
+
+
+def reason(error):
+    """OSError의 까닭: 디스크가 가득 찼거나, 연결이 끊겼거나, 시스템이 알려 준 말."""
+    known = {28: "디스크가 가득 찼어요", 107: "드라이브와 연결이 끊겼어요", 13: "권한이 없어요"}
+    return known.get(error.errno, error.strerror or type(error).__name__)

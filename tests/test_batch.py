@@ -1,42 +1,75 @@
 """강사의 묶음: 시작하기 전에 모두 검사하고, 남은 것만 실행하고, 실패를 있는 그대로 말해요."""
 
 import ast
+import json
+import os
+import socket
 import subprocess
 import sys
-import textwrap
+import threading
+import time
 
 import nbformat
 import pytest
-from batch_tools import PARAMETERS, batch, lesson, records
+from batch_tools import PARAMETERS, SETTINGS, batch, lesson, records
 from helpers import NOTEBOOKS, ROOT
 
-from course_utils.batch import plan
+from course_utils.batch import plan, run
+from course_utils.batch.__main__ import main
 from course_utils.batch.folder import Folder
 from course_utils.errors import CourseError
 
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="  # 점 하나
+SECRET = "https://user:s3cret@host/x.npz"
 
 
-def build(*paths, **spec):
-    return plan.build(plan.settled({"lessons": list(paths), "profile": "smoke"} | spec))
+def build(*paths, skip_inapplicable=False, **given):
+    given = {key: value.items() if isinstance(value, dict) else [value] for key, value in given.items()}
+    chosen = {"profiles": ["smoke"]} | given
+    spec = {"lessons": list(paths), "skip_inapplicable": skip_inapplicable, **plan.values(**chosen)}
+    return plan.build(plan.settled(spec))
+
+
+@pytest.fixture
+def command(capsys):
+    """명령을 이 프로세스에서 실행해 (종료 코드, 화면에 나온 글)을 돌려주는 함수."""
+
+    def command(*arguments):
+        capsys.readouterr()
+        code = main(list(map(str, arguments)))
+        return code, "".join(capsys.readouterr())
+
+    return command
 
 
 @pytest.fixture
 def small(tmp_path):
-    return lesson(tmp_path / "lessons", "01_a")
+    return lesson(tmp_path / "lessons", "01_a", settings=SETTINGS)
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-4", 1e-4), ("8", 8), ("1_000", 1000), ("010", 10), ("-3", -3), (".5", 0.5), ("true", True),
-        ("no", "no"), ("yes", "yes"), ("on", "on"), ("None", None), ("2024-01-01", "2024-01-01"), ("1:30", "1:30"),
-        ("'8'", "8"), ("C:\\data\\x.npz", "C:\\data\\x.npz"), ("a: b", "a: b"), ("[", "["), ("한글 값", "한글 값"),
+        ("1e-4", 1e-4), ("8", 8), ("1_000", 1000), ("-3", -3), ("true", True), ("[1, 2]", [1, 2]), ("'8'", "8"), ("None", None),
+        ("no", "no"), ("yes", "yes"), ("True", "True"), ("010", "010"), (".5", ".5"), ("2024-01-01", "2024-01-01"),
+        ("1:30", "1:30"), ("C:\\data\\x.npz", "C:\\data\\x.npz"), ("a: b", "a: b"), ("[", "["), ("한글 값", "한글 값"),
+        ("1, 2", "1, 2"), ("1 # 글", "1 # 글"), ("1]\nx = [2", "1]\nx = [2"), ("{a = 1}", "{a = 1}"), ("", ""), ("a\"b'c", "a\"b'c"),
     ],
 )  # fmt: skip
 def test_values_keep_their_type(text, value):
     parsed = plan.parse_value(text)
     assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("2,8", [2, 8]), ("0.1, 1e-4", [0.1, 1e-4]), ("a,b", ["a", "b"]), ("bce,1", ["bce", 1]), ("None,2", [None, 2]),
+        ("'a,b',c", ["'a", "b'", "c"]), ("'a,b','c'", ["a,b", "c"]), ("[1, 2],[3]", [[1, 2], [3]]), ("true", [True]),
+    ],
+)  # fmt: skip
+def test_grids_keep_their_types(text, values):
+    assert plan.parse_grid(f"axis={text}") == ("axis", values)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +87,7 @@ def test_wrong_seeds_are_named(seeds):
 
 
 def test_grid_times_seeds(small):
-    jobs = build(small, grid={"latent_dim": [2, 8], "rate": [1e-4]}, seeds=[0, 1]).jobs
+    jobs = build(small, grid={"latent_dim": [2, 8], "rate": [1e-4]}, seeds="0..1").jobs
     assert [job.id.rpartition("__")[0] for job in jobs] == [
         f"01_a__latent_dim={dim}__rate=0.0001__seed={seed}" for dim in (2, 8) for seed in (0, 1)
     ]
@@ -62,25 +95,26 @@ def test_grid_times_seeds(small):
 
 
 def test_duplicates_collapse(small):
-    built = build(small, small, grid={"rate": [1, 1.0, 2.0]}, seeds=[3, 3])
+    built = build(small, small, grid={"rate": [1, 1.0, 2.0]}, seeds="3,3")
     assert len(built.jobs) == 2 and built.duplicates == 4
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("latent_dim", 0, "0 초과"), ("latent_dim", 2.0, "정수"), ("latent_dim", "2", "정수"), ("latent_dim", True, "정수"),
-        ("n_data", 1, "2 이상"), ("digit", 1, "1이(가) 아닌"), ("digit", 10, "9 이하"), ("rate", 0.0, "0 초과"),
-        ("rate", float("nan"), "유한한"), ("rate", "1e-4", "유한한"), ("title", 3, "글"), ("fast", "no", "참거짓"),
-        ("fast", None, "참거짓"), ("seed", -1, "2³²"), ("seed", True, "2³²"), ("profile", "fast", "smoke"),
-        ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"), ("dataset", [1], "digits"),
+        ("latent_dim", 0, "1 이상"), ("latent_dim", 2.0, "정수"), ("latent_dim", "2", "정수"), ("latent_dim", True, "정수"),
+        ("n_data", 1, "2 이상"), ("digit", 1, "쓸 수 있는 값"), ("digit", 10, "쓸 수 있는 값"), ("digit", "0", "정수여야"),
+        ("rate", float("nan"), "수여야"), ("rate", "1e-4", "수여야"), ("rate", 10**400, "수여야"), ("title", 3, "글"),
+        ("title", "\udc80", "글"), ("fast", "no", "참거짓"), ("fast", None, "참거짓"), ("seed", -1, "2³"), ("seed", True, "2³"),
+        ("profile", "fast", "smoke"), ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"),
+        ("dataset", [1], "digits"), ("n_data", [float("inf")], "유한한"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_before_anything_starts(small, name, value, words):
     for spec in ({"parameters": {name: value}}, {"grid": {name: [value]}}):
-        with pytest.raises(CourseError) as error:
-            build(small, **spec)
-        assert words in str(error.value) and "01_a" in str(error.value) and str(value) in str(error.value)
+        with pytest.raises(CourseError, match=f"01_a: {name}=") as error:
+            build(small, **{"profiles": "smoke"} if name != "profile" else {"seeds": 0}, **spec)
+        assert words in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +123,52 @@ def test_wrong_values_are_refused_before_anything_starts(small, name, value, wor
 def test_right_values_are_taken(small, name, value):
     (job,) = build(small, parameters={name: value}).jobs
     assert job.parameters[name] == value
+
+
+def test_the_second_value_of_a_grid_is_asked_too(small):
+    with pytest.raises(CourseError, match=r"01_a: n_data=1은.*2 이상"):
+        build(small, grid={"digit": [0, 2], "n_data": [5, 1]})
+
+
+@pytest.mark.parametrize("settings", ["raise SystemExit", "import 없는_모듈", "1 / 0", "x = (", "start()", "%pip"])
+def test_a_settings_cell_that_fails_for_another_reason_is_left_to_the_job(tmp_path, settings):
+    path = lesson(tmp_path / "lessons", "01_a", settings=settings)
+    assert len(build(path, parameters={"latent_dim": 0}).jobs) == 1
+
+
+def test_asking_the_lesson_leaves_no_trace(small):
+    import random
+
+    before = random.getstate(), dict(os.environ)
+    build(small, seeds="0..9")
+    assert (random.getstate(), dict(os.environ)) == before
+
+
+@pytest.mark.parametrize("cell", ["seed = 7", "for seed in range(3):\n    pass", "%%time\nseed = 7"])
+def test_a_value_that_a_later_cell_replaces_is_refused(tmp_path, cell):
+    path = lesson(tmp_path / "lessons", "01_a", "x = 1", cell)
+    with pytest.raises(CourseError, match=r"01_a: 매개변수 seed의 값을 3번째 셀\(.*다시 정해서"):
+        build(path, seeds=3)
+    assert len(build(path).jobs) == 1  # 주지 않은 값은 노트북의 것이에요
+
+
+def test_a_profile_that_the_notebook_cannot_take_is_refused(tmp_path):
+    path = lesson(tmp_path / "lessons", "01_a", parameters="seed = 1")
+    with pytest.raises(CourseError, match="01_a에는 매개변수 profile이"):
+        build(path, profiles="smoke")
+    assert build(path, profiles="auto").jobs[0].parameters == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-p", "digit", 0, "-p", "digit", 2], ["--grid", "digit=0", "--grid", "digit=2"], ["--seeds", 0, "--seeds", 1],
+        ["--seeds", 0, "-p", "seed", 1], ["--profile", "smoke", "--profile", "quick"], ["--profile", "smoke", "-p", "profile", "quick"],
+    ],
+)  # fmt: skip
+def test_a_value_given_twice_is_refused(command, tmp_path, small, arguments):
+    code, said = command("run", small, *arguments, "--out", tmp_path / "out")
+    assert code == 2 and "두 번 적었어요" in said
 
 
 def test_unknown_parameter_is_an_error_or_skips_the_lesson(tmp_path, small):
@@ -101,45 +181,49 @@ def test_unknown_parameter_is_an_error_or_skips_the_lesson(tmp_path, small):
         build(small, grid={"beta": [1.0]}, skip_inapplicable=True)
 
 
-def test_plan_file_says_the_same_as_the_command_line(tmp_path, small):
-    other = lesson(tmp_path / "lessons", "02_b")
-    path = tmp_path / "plan.yaml"
+def test_plan_file_says_the_same_as_the_command_line(command, tmp_path, small):
+    path = tmp_path / "plan.toml"
     path.write_text(
-        textwrap.dedent(f"""
-        lessons: [{small}, {other}]
-        parameters: {{rate: 1e-4, title: no}}
-        grid: {{latent_dim: [2, 8]}}
-        seeds: 0..1
-        overrides:
-          02_b: {{parameters: {{latent_dim: 3}}, grid: {{rate: [0.5, 1]}}, seeds: [7]}}
-        """),
+        f"""
+        lessons = ['{small}']
+        profile = "smoke"
+        seeds = "0..1"
+        [parameters]
+        rate = 1e-4
+        title = "no"
+        [grid]
+        latent_dim = [2, 8]
+        """,
         "utf-8",
     )
     jobs = plan.build(plan.settled(plan.read_plan(path))).jobs
-    typed = build(small, parameters={"rate": 1e-4, "title": "no"}, grid={"latent_dim": [2, 8]}, seeds=[0, 1]).jobs
-    assert jobs[:4] == typed
-    common = {"profile": "smoke", "dataset": "digits", "title": "no", "latent_dim": 3, "seed": 7}
-    assert [job.parameters for job in jobs[4:]] == [common | {"rate": 0.5}, common | {"rate": 1.0}]
+    assert jobs == build(small, parameters={"rate": 1e-4, "title": "no"}, grid={"latent_dim": [2, 8]}, seeds="0..1").jobs
+    out = ["--out", tmp_path / "out", "--dry-run"]
+    code, said = command("run", path, "--seeds", 5, "-p", "latent_dim", 3, *out)  # 명령줄이 먼저예요
+    assert code == 0 and said.count("01_a__") == 1 and "seed=5" in said and "latent_dim" not in said
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("lessons: []", "lessons"), ("lessons: [a.ipynb]\nseed: 3", "seed"), ("- 1", "이름: 값"), ("{", "YAML"),
-        ("lessons: [a.ipynb]\noverrides: {b: {profile: quick}}", "profile"), ("lessons: [a.ipynb]\ngrid: {a: 3}", "목록"),
-        ("lessons: [a.ipynb]\nseeds: x", "0..4"), ("lessons: [a.ipynb]\nparameters: [1]", "parameters"),
-        ("lessons: [a.ipynb]\noverrides: 3", "overrides"), ("lessons: [없는.ipynb]", "없는.ipynb"),
+        ("lessons = []", "lessons"), ("lessons = ['a.ipynb']\nseed = 3", "seed"), ("[", "TOML"), ("lessons = [3]", "lessons"),
+        ("lessons = 'a.ipynb'", "lessons"), ("lessons = ['a.ipynb']\ngrid = {a = 3}", "목록"), ("overrides = {}", "모르는 이름"),
+        ("lessons = ['a.ipynb']\nseeds = 'x'", "0..4"), ("lessons = ['a.ipynb']\nparameters = [1]", "parameters"),
+        ("lessons = ['a.ipynb']\nskip_inapplicable = 'no'", "skip_inapplicable"), ("lessons = ['없는.ipynb']", "없는.ipynb"),
+        ("lessons = ['{small}']\n[parameters]\ntitle = 2024-01-01", "글이어야"),
+        ("lessons = ['{small}']\nseeds = 1\n[parameters]\nseed = 3", "두 번"),
+        ("lessons = ['a.ipynb']\nprofile = 3", "profile"), ("x = " + "[" * 5000, "TOML"),
     ],
 )  # fmt: skip
-def test_wrong_plan_files_are_named(tmp_path, text, words):
-    (tmp_path / "plan.yaml").write_text(text, "utf-8")
-    code, said = batch("run", tmp_path / "plan.yaml", "--out", tmp_path / "out")
-    assert code == 2 and words in said and said.startswith("⚠️") and "Traceback" not in said
+def test_wrong_plan_files_are_named(command, tmp_path, small, text, words):
+    (tmp_path / "plan.toml").write_text(text.replace("{small}", small), "utf-8")
+    code, said = command("run", tmp_path / "plan.toml", "--out", tmp_path / "out")
+    assert code == 2 and words in said and said.startswith("⚠️")
 
 
-def test_overrides_of_absent_lessons_are_an_error(small):
-    with pytest.raises(CourseError, match=r"09_x.*01_a"):
-        build(small, overrides={"09_x": {}})
+def test_an_old_plan_yaml_says_how_to_convert(command, tmp_path):
+    code, said = command("run", tmp_path / "plan.yaml")
+    assert code == 2 and "plan.toml" in said and "[parameters]" in said
 
 
 @pytest.mark.parametrize(
@@ -147,21 +231,44 @@ def test_overrides_of_absent_lessons_are_an_error(small):
     [
         (["없는.ipynb"], "없는.ipynb"), (["{small}", "--jobs", "0"], "1 이상"), (["{small}", "--retries", "-1"], "retries"),
         (["{small}", "--grid", "latent_dim"], "이름=값"), (["{small}", "--grid", "latent_dim="], "이름=값"),
-        (["{small}", "--seeds", "4..0"], "0..4"), (["{small}", "--seeds", "0", "-p", "seed", "1"], "두 번"),
-        (["{small}", "--resource", "GPU"], "GPU=1"), (["{small}", "--profile", "fast"], "smoke"),
+        (["{small}", "--timeout", "1.5"], "timeout 1.5"), (["{small}", "--seeds", "4..0"], "0..4"),
+        (["{small}", "--profile", "fast"], "smoke"), (["{small}", "--resource", "GPU"], "GPU=1"),
+        *((["{small}", "--resource", f"GPU={n}"], f"GPU={n}은(는) 쓸 수 없어요") for n in ("-1", "0", "nan", "inf", "a")),
         (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
-        ([], "lessons이(가) 빠졌어요"), (["{small}", "--no"], "모르는 말이 있어요: --no"), (["{small}", "--jobs"], "값이 필요해요"),
+        (["{small}", "--scheduler", "foo://user:s3cret@x:1"], "foo://…@x:1"), (["{small}", "--jobs", "3"], "GPU가 2개"),
+        ([], "쓰는 법: python -m course_utils.batch run 노트북…"), (["{small}", "--no"], "모르는 말이 있어요: --no"),
+        (["{small}", "--jobs"], "쓰는 법"), (["{small}", "-p", "title", SECRET], "…@host/x.npz'에 비밀번호"),
+        (["{small}", "-p", "dataset", SECRET], "…@host/x.npz"),
     ],
 )  # fmt: skip
-def test_wrong_commands_are_refused_in_korean(tmp_path, small, arguments, words):
+def test_wrong_commands_are_refused_in_korean(command, monkeypatch, tmp_path, small, arguments, words):
+    monkeypatch.setattr(run, "ANSWER_SECONDS", 1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1" if "3" in arguments else "-1")
     given = [argument.format(small=small) for argument in arguments]
-    code, said = batch("run", *given, "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="-1")
-    assert code == 2 and words in said and "Traceback" not in said
+    code, said = command("run", *given, "--out", tmp_path / "out")
+    assert code == 2 and words in said and "s3cret" not in said and not (tmp_path / "out" / "jobs").is_dir() or "자원" in said
+    assert list(tmp_path.rglob("*.json")) == [] or "plan.json" in os.listdir(tmp_path / "out")
 
 
-def test_more_jobs_than_gpus_are_refused(tmp_path, small):
-    code, said = batch("run", small, "--jobs", 3, "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="0,1")
-    assert code == 2 and "GPU가 2개" in said
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, bytes(range(255, 0, -1)) * 9])
+def test_a_port_that_is_no_scheduler_is_refused_soon(command, tmp_path, small, answer):
+    """받기만 하고 답하지 않거나 쓰레기로 답하는 포트."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            kept = []
+            while True:
+                try:
+                    kept.append(server.accept()[0])
+                    kept[-1].sendall(answer)
+                except OSError:
+                    return
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        began = time.monotonic()
+        code, said = command("run", small, "--profile", "smoke", "--scheduler", address, "--out", tmp_path / "out")
+    assert code == 2 and f"{address}에 연결하지 못했어요" in said and time.monotonic() - began < 60
 
 
 def test_each_gpu_gets_one_job(tmp_path):
