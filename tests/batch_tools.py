@@ -16,26 +16,35 @@ dataset = "auto"  # 데이터
 seed = 1  # 시드
 latent_dim = None  # 잠재 차원. None이면 프로파일대로
 n_data = None  # 자료의 수(2 이상). None이면 프로파일대로
-digit = 0  # 숨길 숫자(1이 아닌 것, 9 이하)
-rate = 0.1  # 배우는 빠르기(0 초과)
+digit = 0  # 숨길 숫자
+rate = 0.1  # 배우는 빠르기
 title = "그림"  # 제목
 fast = False  # 빠르게
 """
-TABLE = 'table = {"latent_dim": (2, 4, 8), "n_data": (3, 4, 5), "width": (0.5, 1.0, 2.0)}'
-START = "start(minutes=(0.5, 2, 10))"
+SETTINGS = """run = course_utils.start(profile, dataset, seed, minutes=(0.5, 2, 10))
+table = {"latent_dim": (2, 4, 8), "n_data": (3, 4, 5), "width": (0.5, 1.0, 2.0)}
+cfg = run.settings(table, at_least={"n_data": 2}, latent_dim=latent_dim, n_data=n_data)
+run.one_of("digit", digit, (0, *range(2, 10)))
+"""
 
 
-def lesson(folder, name, *cells, metrics="answer=seed * 10 + (latent_dim or 0)", parameters=PARAMETERS):
-    """작은 레슨을 쓰고 그 경로를 돌려줘요. 셀들은 매개변수 다음, 지표를 남기는 셀 앞에 놓여요."""
+def lesson(folder, name, *cells, metrics="answer=seed * 10 + (latent_dim or 0)", parameters=PARAMETERS, settings=""):
+    """작은 레슨을 쓰고 그 경로를 돌려줘요. 셀들은 매개변수와 settings 다음, 지표를 남기는 셀 앞에 놓여요.
+
+    Args:
+        cells: 셀의 코드나 (코드, 태그).
+        settings: settings 셀의 코드. 없으면 그림과 글꼴의 준비가 없어 1초쯤 빨라요.
+    """
     finish = (
         "from IPython.display import display\n"
         f"display({{{METRICS_MIME!r}: dict({metrics}), 'text/plain': '끝'}}, raw=True)"
     )
-    start = f"def start(minutes):\n    return minutes\n\n\nclass course_utils:\n    start = start\n\n\n{TABLE}\ncourse_utils.{START}"
+    head = [(parameters, "parameters"), *([("import course_utils", "imports"), (settings, "settings")] if settings else [])]
     notebook = nbformat.v4.new_notebook()
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, start, *cells, finish)]
-    notebook.cells[0].metadata.tags = ["parameters"]
+    notebook.metadata.kernelspec = {"name": "conda-env-mine", "display_name": "내 환경", "language": "python"}
+    for cell in (*head, *cells, finish):
+        source, tag = (cell, None) if isinstance(cell, str) else cell
+        notebook.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": [tag]} if tag else {}))
     folder.mkdir(exist_ok=True)
     nbformat.write(notebook, folder / f"{name}.ipynb")
     return str(folder / f"{name}.ipynb")

@@ -1,42 +1,76 @@
 """강사의 묶음: 시작하기 전에 모두 검사하고, 남은 것만 실행하고, 실패를 있는 그대로 말해요."""
 
 import ast
+import json
+import os
+import socket
 import subprocess
 import sys
-import textwrap
+import threading
+import time
 
 import nbformat
 import pytest
-from batch_tools import PARAMETERS, batch, lesson, records
+from batch_tools import PARAMETERS, SETTINGS, batch, lesson, records
 from helpers import NOTEBOOKS, ROOT
 
-from course_utils.batch import plan
+from course_utils.batch import plan, run
+from course_utils.batch.__main__ import main
 from course_utils.batch.folder import Folder
 from course_utils.errors import CourseError
 
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="  # 점 하나
+SECRET = "https://user:s3cret@host/x.npz"
 
 
-def build(*paths, **spec):
-    return plan.build(plan.settled({"lessons": list(paths), "profile": "smoke"} | spec))
+def build(*paths, skip_inapplicable=False, **given):
+    given = {key: value.items() if isinstance(value, dict) else [value] for key, value in given.items()}
+    named = "profile" in dict(given.get("parameters", ())) | dict(given.get("grid", ()))
+    chosen = plan.values(**{"profiles": [] if named else ["smoke"]} | given)
+    spec = {"lessons": list(paths), "skip_inapplicable": skip_inapplicable, **chosen}
+    return plan.build(plan.settled(spec))
+
+
+@pytest.fixture
+def command(capsys):
+    """명령을 이 프로세스에서 실행해 (종료 코드, 화면에 나온 글)을 돌려주는 함수."""
+
+    def command(*arguments):
+        capsys.readouterr()
+        code = main(list(map(str, arguments)))
+        return code, "".join(capsys.readouterr())
+
+    return command
 
 
 @pytest.fixture
 def small(tmp_path):
-    return lesson(tmp_path / "lessons", "01_a")
+    return lesson(tmp_path / "lessons", "01_a", settings=SETTINGS)
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-4", 1e-4), ("8", 8), ("1_000", 1000), ("010", 10), ("-3", -3), (".5", 0.5), ("true", True),
-        ("no", "no"), ("yes", "yes"), ("on", "on"), ("None", None), ("2024-01-01", "2024-01-01"), ("1:30", "1:30"),
-        ("'8'", "8"), ("C:\\data\\x.npz", "C:\\data\\x.npz"), ("a: b", "a: b"), ("[", "["), ("한글 값", "한글 값"),
+        ("1e-4", 1e-4), ("8", 8), ("1_000", 1000), ("-3", -3), ("true", True), ("[1, 2]", [1, 2]), ("'8'", "8"), ("None", None),
+        ("no", "no"), ("yes", "yes"), ("True", "True"), ("010", "010"), (".5", ".5"), ("2024-01-01", "2024-01-01"),
+        ("1:30", "1:30"), ("C:\\data\\x.npz", "C:\\data\\x.npz"), ("a: b", "a: b"), ("[", "["), ("한글 값", "한글 값"),
+        ("1, 2", "1, 2"), ("1 # 글", "1 # 글"), ("1]\nx = [2", "1]\nx = [2"), ("{a = 1}", "{a = 1}"), ("", ""), ("a\"b'c", "a\"b'c"),
     ],
 )  # fmt: skip
 def test_values_keep_their_type(text, value):
     parsed = plan.parse_value(text)
     assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("2,8", [2, 8]), ("0.1, 1e-4", [0.1, 1e-4]), ("a,b", ["a", "b"]), ("bce,1", ["bce", 1]), ("None,2", [None, 2]),
+        ("'a,b',c", ["'a", "b'", "c"]), ("'a,b','c'", ["a,b", "c"]), ("[1, 2],[3]", [[1, 2], [3]]), ("true", [True]),
+    ],
+)  # fmt: skip
+def test_grids_keep_their_types(text, values):
+    assert plan.parse_grid(f"axis={text}") == ("axis", values)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +88,7 @@ def test_wrong_seeds_are_named(seeds):
 
 
 def test_grid_times_seeds(small):
-    jobs = build(small, grid={"latent_dim": [2, 8], "rate": [1e-4]}, seeds=[0, 1]).jobs
+    jobs = build(small, grid={"latent_dim": [2, 8], "rate": [1e-4]}, seeds="0..1").jobs
     assert [job.id.rpartition("__")[0] for job in jobs] == [
         f"01_a__latent_dim={dim}__rate=0.0001__seed={seed}" for dim in (2, 8) for seed in (0, 1)
     ]
@@ -62,25 +96,26 @@ def test_grid_times_seeds(small):
 
 
 def test_duplicates_collapse(small):
-    built = build(small, small, grid={"rate": [1, 1.0, 2.0]}, seeds=[3, 3])
+    built = build(small, small, grid={"rate": [1, 1.0, 2.0]}, seeds="3,3")
     assert len(built.jobs) == 2 and built.duplicates == 4
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("latent_dim", 0, "0 초과"), ("latent_dim", 2.0, "정수"), ("latent_dim", "2", "정수"), ("latent_dim", True, "정수"),
-        ("n_data", 1, "2 이상"), ("digit", 1, "1이(가) 아닌"), ("digit", 10, "9 이하"), ("rate", 0.0, "0 초과"),
-        ("rate", float("nan"), "유한한"), ("rate", "1e-4", "유한한"), ("title", 3, "글"), ("fast", "no", "참거짓"),
-        ("fast", None, "참거짓"), ("seed", -1, "2³²"), ("seed", True, "2³²"), ("profile", "fast", "smoke"),
-        ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"), ("dataset", [1], "digits"),
+        ("latent_dim", 0, "1 이상"), ("latent_dim", 2.0, "정수"), ("latent_dim", "2", "정수"), ("latent_dim", True, "정수"),
+        ("n_data", 1, "2 이상"), ("digit", 1, "쓸 수 있는 값"), ("digit", 10, "쓸 수 있는 값"), ("digit", "0", "정수여야"),
+        ("rate", float("nan"), "수여야"), ("rate", "1e-4", "수여야"), ("rate", 10**400, "수여야"), ("title", 3, "글"),
+        ("title", "\udc80", "글"), ("fast", "no", "참거짓"), ("fast", None, "참거짓"), ("seed", -1, "2³"), ("seed", True, "2³"),
+        ("profile", "fast", "smoke"), ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"),
+        ("dataset", [1], "digits"), ("n_data", [float("inf")], "유한한"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_before_anything_starts(small, name, value, words):
     for spec in ({"parameters": {name: value}}, {"grid": {name: [value]}}):
-        with pytest.raises(CourseError) as error:
+        with pytest.raises(CourseError, match=f"01_a: {name}=") as error:
             build(small, **spec)
-        assert words in str(error.value) and "01_a" in str(error.value) and str(value) in str(error.value)
+        assert words in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +124,52 @@ def test_wrong_values_are_refused_before_anything_starts(small, name, value, wor
 def test_right_values_are_taken(small, name, value):
     (job,) = build(small, parameters={name: value}).jobs
     assert job.parameters[name] == value
+
+
+def test_the_second_value_of_a_grid_is_asked_too(small):
+    with pytest.raises(CourseError, match=r"01_a: n_data=1은.*2 이상"):
+        build(small, grid={"digit": [0, 2], "n_data": [5, 1]})
+
+
+@pytest.mark.parametrize("settings", ["raise SystemExit", "import 없는_모듈", "1 / 0", "x = (", "start()", "%pip"])
+def test_a_settings_cell_that_fails_for_another_reason_is_left_to_the_job(tmp_path, settings):
+    path = lesson(tmp_path / "lessons", "01_a", settings=settings)
+    assert len(build(path, parameters={"latent_dim": 0}).jobs) == 1
+
+
+def test_asking_the_lesson_leaves_no_trace(small):
+    import random
+
+    before = random.getstate(), dict(os.environ)
+    build(small, seeds="0..9")
+    assert (random.getstate(), dict(os.environ)) == before
+
+
+@pytest.mark.parametrize("cell", ["seed = 7", "for seed in range(3):\n    pass", "%%time\nseed = 7"])
+def test_a_value_that_a_later_cell_replaces_is_refused(tmp_path, cell):
+    path = lesson(tmp_path / "lessons", "01_a", "x = 1", cell)
+    with pytest.raises(CourseError, match=r"01_a: 매개변수 seed의 값을 3번째 셀\(.*다시 정해서"):
+        build(path, seeds=3)
+    assert len(build(path).jobs) == 1  # 주지 않은 값은 노트북의 것이에요
+
+
+def test_a_profile_that_the_notebook_cannot_take_is_refused(tmp_path):
+    path = lesson(tmp_path / "lessons", "01_a", parameters="seed = 1")
+    with pytest.raises(CourseError, match="01_a에는 매개변수 profile이"):
+        build(path, profiles="smoke")
+    assert build(path, profiles="auto").jobs[0].parameters == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-p", "digit", 0, "-p", "digit", 2], ["--grid", "digit=0", "--grid", "digit=2"], ["--seeds", 0, "--seeds", 1],
+        ["--seeds", 0, "-p", "seed", 1], ["--profile", "smoke", "--profile", "quick"], ["--profile", "smoke", "-p", "profile", "quick"],
+    ],
+)  # fmt: skip
+def test_a_value_given_twice_is_refused(command, tmp_path, small, arguments):
+    code, said = command("run", small, *arguments, "--out", tmp_path / "out")
+    assert code == 2 and "두 번 적었어요" in said
 
 
 def test_unknown_parameter_is_an_error_or_skips_the_lesson(tmp_path, small):
@@ -101,45 +182,49 @@ def test_unknown_parameter_is_an_error_or_skips_the_lesson(tmp_path, small):
         build(small, grid={"beta": [1.0]}, skip_inapplicable=True)
 
 
-def test_plan_file_says_the_same_as_the_command_line(tmp_path, small):
-    other = lesson(tmp_path / "lessons", "02_b")
-    path = tmp_path / "plan.yaml"
+def test_plan_file_says_the_same_as_the_command_line(command, tmp_path, small):
+    path = tmp_path / "plan.toml"
     path.write_text(
-        textwrap.dedent(f"""
-        lessons: [{small}, {other}]
-        parameters: {{rate: 1e-4, title: no}}
-        grid: {{latent_dim: [2, 8]}}
-        seeds: 0..1
-        overrides:
-          02_b: {{parameters: {{latent_dim: 3}}, grid: {{rate: [0.5, 1]}}, seeds: [7]}}
-        """),
+        f"""
+        lessons = ['{small}']
+        profile = "smoke"
+        seeds = "0..1"
+        [parameters]
+        rate = 1e-4
+        title = "no"
+        [grid]
+        latent_dim = [2, 8]
+        """,
         "utf-8",
     )
     jobs = plan.build(plan.settled(plan.read_plan(path))).jobs
-    typed = build(small, parameters={"rate": 1e-4, "title": "no"}, grid={"latent_dim": [2, 8]}, seeds=[0, 1]).jobs
-    assert jobs[:4] == typed
-    common = {"profile": "smoke", "dataset": "digits", "title": "no", "latent_dim": 3, "seed": 7}
-    assert [job.parameters for job in jobs[4:]] == [common | {"rate": 0.5}, common | {"rate": 1.0}]
+    assert jobs == build(small, parameters={"rate": 1e-4, "title": "no"}, grid={"latent_dim": [2, 8]}, seeds="0..1").jobs
+    out = ["--out", tmp_path / "out", "--dry-run"]
+    code, said = command("run", path, "--seeds", 5, "-p", "latent_dim", 3, *out)  # 명령줄이 먼저예요
+    assert code == 0 and said.count("01_a__") == 1 and "seed=5" in said and "latent_dim" not in said
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("lessons: []", "lessons"), ("lessons: [a.ipynb]\nseed: 3", "seed"), ("- 1", "이름: 값"), ("{", "YAML"),
-        ("lessons: [a.ipynb]\noverrides: {b: {profile: quick}}", "profile"), ("lessons: [a.ipynb]\ngrid: {a: 3}", "목록"),
-        ("lessons: [a.ipynb]\nseeds: x", "0..4"), ("lessons: [a.ipynb]\nparameters: [1]", "parameters"),
-        ("lessons: [a.ipynb]\noverrides: 3", "overrides"), ("lessons: [없는.ipynb]", "없는.ipynb"),
+        ("lessons = []", "lessons"), ("lessons = ['a.ipynb']\nseed = 3", "seed"), ("[", "TOML"), ("lessons = [3]", "lessons"),
+        ("lessons = 'a.ipynb'", "lessons"), ("lessons = ['a.ipynb']\ngrid = {a = 3}", "목록"), ("overrides = {}", "모르는 이름"),
+        ("lessons = ['a.ipynb']\nseeds = 'x'", "0..4"), ("lessons = ['a.ipynb']\nparameters = [1]", "parameters"),
+        ("lessons = ['a.ipynb']\nskip_inapplicable = 'no'", "skip_inapplicable"), ("lessons = ['없는.ipynb']", "없는.ipynb"),
+        ("lessons = ['{small}']\n[parameters]\ntitle = 2024-01-01", "글이어야"),
+        ("lessons = ['{small}']\nseeds = 1\n[parameters]\nseed = 3", "두 번"),
+        ("lessons = ['a.ipynb']\nprofile = 3", "profile"), ("x = " + "[" * 5000, "TOML"),
     ],
 )  # fmt: skip
-def test_wrong_plan_files_are_named(tmp_path, text, words):
-    (tmp_path / "plan.yaml").write_text(text, "utf-8")
-    code, said = batch("run", tmp_path / "plan.yaml", "--out", tmp_path / "out")
-    assert code == 2 and words in said and said.startswith("⚠️") and "Traceback" not in said
+def test_wrong_plan_files_are_named(command, tmp_path, small, text, words):
+    (tmp_path / "plan.toml").write_text(text.replace("{small}", small), "utf-8")
+    code, said = command("run", tmp_path / "plan.toml", "--out", tmp_path / "out")
+    assert code == 2 and words in said and said.startswith("⚠️")
 
 
-def test_overrides_of_absent_lessons_are_an_error(small):
-    with pytest.raises(CourseError, match=r"09_x.*01_a"):
-        build(small, overrides={"09_x": {}})
+def test_an_old_plan_yaml_says_how_to_convert(command, tmp_path):
+    code, said = command("run", tmp_path / "plan.yaml")
+    assert code == 2 and "plan.toml" in said and "[parameters]" in said
 
 
 @pytest.mark.parametrize(
@@ -147,21 +232,43 @@ def test_overrides_of_absent_lessons_are_an_error(small):
     [
         (["없는.ipynb"], "없는.ipynb"), (["{small}", "--jobs", "0"], "1 이상"), (["{small}", "--retries", "-1"], "retries"),
         (["{small}", "--grid", "latent_dim"], "이름=값"), (["{small}", "--grid", "latent_dim="], "이름=값"),
-        (["{small}", "--seeds", "4..0"], "0..4"), (["{small}", "--seeds", "0", "-p", "seed", "1"], "두 번"),
-        (["{small}", "--resource", "GPU"], "GPU=1"), (["{small}", "--profile", "fast"], "smoke"),
+        (["{small}", "--timeout", "1.5"], "timeout 1.5"), (["{small}", "--seeds", "4..0"], "0..4"),
+        (["{small}", "--profile", "fast"], "smoke"), (["{small}", "--resource", "GPU"], "GPU=1"),
+        *((["{small}", "--resource", f"GPU={n}"], f"GPU={n}은(는) 쓸 수 없어요") for n in ("-1", "0", "nan", "inf", "a")),
         (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
-        ([], "lessons이(가) 빠졌어요"), (["{small}", "--no"], "모르는 말이 있어요: --no"), (["{small}", "--jobs"], "값이 필요해요"),
+        (["{small}", "--scheduler", "foo://user:s3cret@x:1"], "foo://…@x:1"), (["{small}", "--jobs", "3"], "GPU가 2개"),
+        ([], "쓰는 법: python -m course_utils.batch run 노트북…"), (["{small}", "--no"], "모르는 말이 있어요: --no"),
+        (["{small}", "--jobs"], "쓰는 법"), (["{small}", "-p", "title", SECRET], "…@host/x.npz'에 비밀번호"),
+        (["{small}", "-p", "dataset", SECRET], "…@host/x.npz"),
     ],
 )  # fmt: skip
-def test_wrong_commands_are_refused_in_korean(tmp_path, small, arguments, words):
+def test_wrong_commands_are_refused_in_korean(command, monkeypatch, tmp_path, small, arguments, words):
+    monkeypatch.setattr(run, "ANSWER_SECONDS", 1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1" if "3" in arguments else "-1")
     given = [argument.format(small=small) for argument in arguments]
-    code, said = batch("run", *given, "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="-1")
-    assert code == 2 and words in said and "Traceback" not in said
+    code, said = command("run", *given, "--out", tmp_path / "out")
+    assert code == 2 and words in said and "s3cret" not in said
 
 
-def test_more_jobs_than_gpus_are_refused(tmp_path, small):
-    code, said = batch("run", small, "--jobs", 3, "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="0,1")
-    assert code == 2 and "GPU가 2개" in said
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, bytes(range(255, 0, -1)) * 9])
+def test_a_port_that_is_no_scheduler_is_refused_soon(command, tmp_path, small, answer):
+    """받기만 하고 답하지 않거나 쓰레기로 답하는 포트."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            kept = []
+            while True:
+                try:
+                    kept.append(server.accept()[0])
+                    kept[-1].sendall(answer)
+                except OSError:
+                    return
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        began = time.monotonic()
+        code, said = command("run", small, "--profile", "smoke", "--scheduler", address, "--out", tmp_path / "out")
+    assert code == 2 and f"{address}에 연결하지 못했어요" in said and time.monotonic() - began < 60
 
 
 def test_each_gpu_gets_one_job(tmp_path):
@@ -171,12 +278,12 @@ def test_each_gpu_gets_one_job(tmp_path):
     assert code == 0 and {record["metrics"]["gpu"] for record in records(tmp_path / "out").values()} == {4, 7}, said
 
 
-def test_folders_that_cannot_be_used_are_named(tmp_path, small):
+def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
     (tmp_path / "file").touch()
-    code, said = batch("run", small, "--out", tmp_path / "file" / "below")
+    code, said = command("run", small, "--out", tmp_path / "file" / "below")
     assert code == 2 and "만들 수 없어요" in said
-    for command in ("status", "report", "retry"):
-        code, said = batch(command, tmp_path / "없는 폴더")
+    for name in ("status", "report", "retry"):
+        code, said = command(name, tmp_path / "없는 폴더")
         assert code == 2 and "run을 먼저" in said
 
 
@@ -199,29 +306,38 @@ def test_identity_follows_content_not_outputs(tmp_path, small):
     assert len(found) == 2
 
 
+def test_line_endings_do_not_change_an_identity(tmp_path):
+    for name, text in (("a", b"x = 1\ny = 2\n"), ("b", b"x = 1\r\ny = 2\r\n"), ("c", b"x = 1\ny = 3\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "code.py").write_bytes(text)
+        (tmp_path / name / "data.npz").write_bytes(text)
+    code, data = ([plan._hash_files([tmp_path / n / file]) for n in "abc"] for file in ("code.py", "data.npz"))
+    assert code[0] == code[1] != code[2] and len(set(data)) == 3
+
+
 def test_strange_values_make_plain_file_names(small):
     (job,) = build(small, grid={"title": ["../../a b/<script>" + "가" * 300]}).jobs
     assert "/" not in job.id and "<" not in job.id and len(job.id.encode()) < 170
 
 
-def test_the_lessons_own_rules_hold_and_tensorflow_stays_asleep():
-    by_number = {path.stem[:2]: str(path) for path in NOTEBOOKS}
-    for number, name, value in (
-        ("02", "n_data", 1),
-        ("03", "held_out", 1),
-        ("03", "steps", 0),
-        ("05", "conv_steps", 1.5),
-    ):
-        with pytest.raises(CourseError, match=name):
-            build(by_number[number], parameters={name: value})
+def test_the_plan_of_the_whole_course_is_made_without_loading_the_engines(tmp_path):
     code = (
         "import sys; from course_utils.batch.__main__ import main; main(sys.argv[1:]);"
-        "assert not {'tensorflow', 'keras', 'matplotlib', 'distributed', 'papermill'} & set(sys.modules)"
+        "assert not {'tensorflow', 'keras', 'matplotlib.pyplot', 'distributed', 'papermill'} & set(sys.modules)"
     )
     command = [sys.executable, "-c", code, "run", *map(str, NOTEBOOKS), "--profile", "quick", "--dry-run"]
     said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert said.returncode == 0, said.stderr
     assert f"일 {len(NOTEBOOKS)}개" in said.stdout and "걸릴 시간: 약" in said.stdout and "?" not in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "value"), [("02", "n_data", 1), ("03", "held_out", 1), ("03", "steps", 0), ("05", "conv_steps", 1.5)]
+)
+def test_the_lessons_own_rules_hold(number, name, value):
+    (path,) = (str(path) for path in NOTEBOOKS if path.stem.startswith(number))
+    with pytest.raises(CourseError, match=f"{name}="):
+        build(path, parameters={name: value})
 
 
 @pytest.fixture(scope="module")
@@ -234,19 +350,19 @@ def mixed(tmp_path_factory):
         " 'MPLBACKEND', 'MALLOC_TRIM_THRESHOLD_')}\nprint(seen)"
     )
     paths = [
-        lesson(folder / "lessons", "01_good", picture, probe),
-        lesson(
-            folder / "lessons",
-            "02_wrong",
-            "import course_utils as real\nfrom course_utils.errors import CourseError\nraise CourseError('값 3은 안 돼요')",
-        ),
+        lesson(folder / "lessons", "01_good", (picture, "report-figure"), probe),
+        lesson(folder / "lessons", "02_wrong", "raise OSError('값 3은 – 안 돼요: https://user:s3cret@host/x?token=s3cret')"),
         lesson(folder / "lessons", "03_exit", "import sys\nsys.exit(0)"),
         lesson(folder / "lessons", "04_slow", "import time\ntime.sleep(60)"),
         lesson(folder / "lessons", "05_dies", "import os\nos._exit(9)"),
     ]
     out = folder / "결과"
     arguments = ["run", *paths, "--seeds", "0..1", "--jobs", 2, "--timeout", 6, "--retries", 1, "--out", out]
-    code, said = batch(*arguments, MPLBACKEND="agg", SECRET_OF_MINE="비밀번호")
+    kernel = folder / "jupyter" / "kernels" / "python3"  # 이름만 같은 남의 커널
+    kernel.mkdir(parents=True)
+    spec = {"argv": ["false"], "display_name": "남의 것", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec), "utf-8")
+    code, said = batch(*arguments, MPLBACKEND="agg", SECRET_OF_MINE="비밀번호", JUPYTER_DATA_DIR=str(folder / "jupyter"))
     return out, code, said, arguments
 
 
@@ -256,13 +372,12 @@ def test_failures_are_records_and_the_rest_goes_on(mixed):
     assert code == 1 and "완료 2개 · 실패 6개 · 끊김 2개" in said and "report.html" in said and "Traceback" not in said
     assert found["01_good__seed=1"]["metrics"] == {"answer": 10} and found["01_good__seed=1"]["status"] == "완료"
     for name, status, words in (
-        ("02_wrong", "실패", "값 3은 안 돼요"), ("03_exit", "실패", "sys.exit"), ("04_slow", "실패", "셀의 제한 시간 6초"),
+        ("02_wrong", "실패", "값 3은 – 안 돼요"), ("03_exit", "실패", "sys.exit"), ("04_slow", "실패", "셀의 제한 시간 6초"),
         ("05_dies", "끊김", "커널이 죽었어요"),
     ):  # fmt: skip
         record = found[f"{name}__seed=0"]
         assert record["status"] == status and words in record["error"]["message"], record
-    assert found["02_wrong__seed=0"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=0"]["error"]["source"]
-    assert (found["05_dies__seed=0"]["attempts"], found["02_wrong__seed=0"]["attempts"]) == (2, 1)
+    assert found["02_wrong__seed=0"]["error"]["cell"] == 3 and "raise" in found["02_wrong__seed=0"]["error"]["source"]
 
 
 def test_every_job_leaves_notebook_record_and_log(mixed):
@@ -271,7 +386,9 @@ def test_every_job_leaves_notebook_record_and_log(mixed):
     assert kinds == {".ipynb", ".json", ".log"} and not list(out.rglob("*.part"))
     assert len(list((out / "jobs").glob("*.log"))) == 10
     (log,) = (out / "jobs").glob("02_wrong__seed=1__*.log")
-    assert "코드 셀 [4]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+    assert "코드 셀 [3]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+    (log,) = (out / "jobs").glob("05_dies__seed=1__*.log")
+    assert "커널이 죽었어요" in log.read_text("utf-8")
 
 
 def test_kernels_get_their_share_of_cores_and_a_static_course(mixed):
@@ -293,17 +410,24 @@ def test_nothing_of_the_machine_leaks_into_the_report(mixed):
     assert "비밀번호" not in page and "SECRET_OF_MINE" not in page and str(mixed[0].parent) not in page
 
 
-def test_rerun_does_only_what_died_and_retry_the_failed(mixed):
+def test_secrets_in_addresses_are_masked_everywhere(mixed):
+    out, _, said, _ = mixed
+    files = [path for path in out.rglob("*") if path.suffix in (".json", ".log", ".html", ".csv")]
+    assert len(files) == 10 * 2 + 3 and "…@host/x?token=…" in said and "s3cret" not in said
+    assert all("s3cret" not in path.read_text("utf-8") for path in files)
+
+
+def test_rerun_does_only_what_died_and_retry_the_failed(mixed, command):
     out, _, _, arguments = mixed
     before = {path: path.read_bytes() for path in (out / "jobs").glob("0[1-4]*")}
-    code, said = batch("status", out)
+    code, said = command("status", out)
     assert code == 1 and "완료 2개 · 실패 6개 · 끊김 2개" in said and "커널이 죽었어요" in said
     code, said = batch(*arguments)
     assert code == 1 and "이미 끝난 일 8개 · 할 일 2개" in said
     assert {path: path.read_bytes() for path in before} == before
     code, said = batch("retry", out, "--timeout", 6, "--retries", 0, "--jobs", 2)
     assert code == 1 and "이미 끝난 일 2개 · 할 일 8개" in said
-    code, said = batch(*arguments, "--dry-run")
+    code, said = command(*arguments, "--dry-run")
     assert code == 0 and "완료" in said and "할 일 2개" in said
 
 
@@ -311,13 +435,13 @@ def test_a_job_has_its_own_time_limit(tmp_path):
     path = lesson(tmp_path / "lessons", "01_long", *["import time\ntime.sleep(2)"] * 4)
     code, _ = batch("run", path, "--job-timeout", 4, "--timeout", 60, "--out", tmp_path / "out")
     (record,) = records(tmp_path / "out").values()
-    assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"] and record["attempts"] == 1
+    assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"]
 
 
-def test_one_folder_belongs_to_one_batch(tmp_path, small):
+def test_one_folder_belongs_to_one_batch(command, tmp_path, small):
     folder = Folder(tmp_path / "out")
     with folder.lock():
-        code, said = batch("run", small, "--out", tmp_path / "out")
+        code, said = command("run", small, "--out", tmp_path / "out")
         assert folder.busy()
     assert code == 2 and "다른 묶음이" in said and not (tmp_path / "out" / "plan.json").exists()
     assert not folder.busy()
@@ -327,7 +451,7 @@ def test_broken_records_count_as_left(tmp_path, small):
     (job,) = [vars(job) for job in build(small).jobs]
     folder = Folder(tmp_path / "out")
     with folder.lock():
-        folder.save(job | {"status": "완료", "seconds": 1.0, "metrics": {}}, "{}", "")
+        folder.save(job | {"status": "완료", "seconds": 1.0, "metrics": {}, "error": None}, "{}", "로그")
     path = tmp_path / "out" / "jobs" / f"{job['id']}.json"
     assert [record is not None for _, record in folder.records([job])] == [True]
     assert [record for _, record in folder.records([job | {"digest": "다른 내용"}])] == [None]
@@ -338,12 +462,32 @@ def test_broken_records_count_as_left(tmp_path, small):
 
 
 def test_estimates_come_from_earlier_runs_of_the_same_kind(small):
-    built = build(small, grid={"latent_dim": [2, 8]}, seeds=[0])
+    built = build(small, grid={"latent_dim": [2, 8]}, seeds=0)
     assert list(plan.estimate(built, []).values()) == [30, 30]
     record = {"lesson": "01_a", "parameters": built.jobs[0].parameters | {"seed": 9}, "seconds": 7.0}
     assert list(plan.estimate(built, [record]).values()) == [7.0, 7.0]
     other = {"lesson": "01_a", "parameters": built.jobs[1].parameters, "seconds": 9.0}
     assert list(plan.estimate(built, [record, other]).values()) == [7.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("locale", "commands"),
+    [
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, ("run", "status", "--help")),
+        ({"PYTHONIOENCODING": "cp949", "PYTHONUTF8": "0"}, ("run",)),
+    ],
+)
+def test_output_that_cannot_be_encoded_stops_nothing(tmp_path, locale, commands):
+    """한글도 모르는 로캘과, "–"를 모르는 로캘. 경로는 한글 그대로예요."""
+    path, out = lesson(tmp_path / "강의", "01_가", "raise ValueError('1–2')"), tmp_path / "결과"
+    given = {"run": [path, "-p", "title", "제목", "--out", out], "status": [out], "--help": []}
+    for command in commands:
+        line = [sys.executable, "-m", "course_utils.batch", command, *map(str, given[command])]
+        done = subprocess.run(line, capture_output=True, env=os.environ | {"COURSE_PROFILE": "smoke"} | locale)
+        assert done.returncode == (command != "--help") and len(done.stdout) > 30 and not done.stderr, done.stderr
+    (record,) = records(out).values()
+    assert record["error"]["message"] == "ValueError: 1–2" and record["parameters"]["title"] == "제목"
+    assert (out / "report.html").exists()
 
 
 def test_remote_folder_on_a_loopback_s3_server(tmp_path, small):

@@ -3,8 +3,8 @@
 import argparse
 import dataclasses
 import json
+import math
 import os
-import re
 import sys
 from collections import Counter
 
@@ -13,19 +13,12 @@ from course_utils.batch import report, run
 from course_utils.batch.folder import DIED, FAILED, LEFT, OK, PLAN, Folder
 from course_utils.errors import CourseError
 
-KOREAN = {  # argparse의 말 → 우리말
-    r"the following arguments are required: (.*)": r"\1이(가) 빠졌어요",
-    r"unrecognized arguments: (.*)": r"모르는 말이 있어요: \1",
-    r"argument (\S+): expected .*": r"\1 다음에 값이 필요해요",
-    r"argument \S+: invalid choice: (\S+) .*": r"\1은(는) 없는 명령이에요",
-}
+PROG = "python -m course_utils.batch"
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        for pattern, korean in KOREAN.items():
-            message = re.sub(pattern, korean, message)
-        raise CourseError(f"명령을 읽지 못했어요: {message}. 쓰는 법: {self.prog} --help")
+    def error(self, message):  # argparse의 영어 까닭 대신 쓰는 법을 보여 줘요
+        raise CourseError(f"명령을 읽지 못했어요. 쓰는 법: {self.usage} (자세히: --help)")
 
 
 def main(arguments=None):
@@ -35,7 +28,9 @@ def main(arguments=None):
         0(모두 완료) · 1(실패하거나 남은 일이 있음) · 2(쓸 수 없는 명령이나 환경) · 130(Ctrl-C).
     """
     try:
-        options = _parser().parse_args(arguments)
+        options, unknown = _parser().parse_known_args(arguments)
+        if unknown:
+            raise CourseError(f"모르는 말이 있어요: {' '.join(unknown)}. 쓸 수 있는 것은 {PROG} run --help로 봐요.")
         return options.command(options)
     except CourseError as error:
         print(f"⚠️ {error}", file=sys.stderr)
@@ -46,62 +41,59 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = _Parser(prog="python -m course_utils.batch", description=__doc__)
+    parser = _Parser(prog=PROG, usage=f"{PROG} run | status | report | retry …", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="명령")
     how = argparse.ArgumentParser(add_help=False)
-    how.add_argument("--jobs", type=_positive, help="동시에 실행할 수(기본: GPU의 수, 없으면 코어의 절반)")
-    how.add_argument("--timeout", type=_positive, metavar="초", help="셀 하나의 제한 시간")
-    how.add_argument("--job-timeout", type=_positive, metavar="초", help="일 하나의 제한 시간")
-    how.add_argument("--retries", type=_count, default=2, help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")
-    how.add_argument("--scheduler", help="Dask 스케줄러의 주소(기본: 이 컴퓨터). 예: tcp://10.0.0.1:8786")
-    how.add_argument("--resource", type=_resource, action="append", default=[], metavar="이름=수",
+    how.add_argument("--jobs", metavar="수", help="동시에 실행할 수(기본: GPU의 수, 없으면 코어의 절반)")
+    how.add_argument("--timeout", metavar="초", help="셀 하나의 제한 시간")
+    how.add_argument("--job-timeout", metavar="초", help="일 하나의 제한 시간")
+    how.add_argument("--retries", metavar="수", default="2", help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")
+    how.add_argument("--scheduler", metavar="주소", help="Dask 스케줄러(기본: 이 컴퓨터). 예: tcp://10.0.0.1:8786")
+    how.add_argument("--resource", action="append", default=[], metavar="이름=수",
                      help="일 하나에 필요한 Dask 자원. 예: GPU=1")  # fmt: skip
 
-    command = commands.add_parser("run", parents=[how], help="빠졌거나 바뀐 일을 실행해요")
-    command.add_argument("lessons", nargs="+", help="노트북들(* 가능) 또는 plan.yaml 하나")
+    usage = f"{PROG} run 노트북… [--out 폴더] [--profile 이름] [-p 이름 값] [--grid 이름=값,값] [--seeds 0..4] [선택…]"
+    command = commands.add_parser("run", parents=[how], usage=usage, help="빠졌거나 바뀐 일을 실행해요")
+    command.add_argument("lessons", nargs="+", help="노트북들(* 가능) 또는 plan.toml 하나")
     command.add_argument("--out", default="runs/batch", help="결과 폴더나 s3:// 같은 주소(기본 runs/batch)")
-    command.add_argument("--profile", help="auto | smoke | quick | full")
+    command.add_argument("--profile", action="append", default=[], help="auto | smoke | quick | full")
     command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("이름", "값"),
                          help="모든 레슨에 줄 매개변수")  # fmt: skip
-    command.add_argument("--grid", type=_grid, action="append", default=[], metavar="이름=값,값",
+    command.add_argument("--grid", action="append", default=[], metavar="이름=값,값",
                          help="값마다 한 번씩. 여러 번 쓰면 모든 조합")  # fmt: skip
-    command.add_argument("--seeds", type=_seeds, help="0..4나 1,3,7")
+    command.add_argument("--seeds", action="append", default=[], help="0..4나 1,3,7")
     command.add_argument("--skip-inapplicable", action="store_true", help="그 매개변수가 없는 레슨은 건너뛰어요")
     command.add_argument("--dry-run", action="store_true", help="할 일과 걸릴 시간만 보여 줘요")
     command.set_defaults(command=_run)
 
-    for name, function, text in (
-        ("status", _status, "어디까지 했는지 보여 줘요"),
-        ("report", _report, "report.html과 results.csv를 새로 만들어요"),
-        ("retry", _retry, "마지막 run의 계획에서 실패한 일과 남은 일을 해요"),
+    for name, function, parents, text in (
+        ("status", _status, [], "어디까지 했는지 보여 줘요"),
+        ("report", _report, [], "report.html과 results.csv를 새로 만들어요"),
+        ("retry", _retry, [how], "마지막 run의 계획에서 실패한 일과 남은 일을 해요"),
     ):
-        command = commands.add_parser(name, parents=[how] if name == "retry" else [], help=text)
+        command = commands.add_parser(name, parents=parents, usage=f"{PROG} {name} 결과폴더", help=text)
         command.add_argument("out", help="결과 폴더")
         command.set_defaults(command=function)
     return parser
 
 
 def _run(options):
-    spec = _spec(options)
-    plan, folder = planning.build(spec), Folder(options.out)
-    return _do(plan, spec, folder, options, again=(DIED,), dry=options.dry_run)
+    how, spec = _how(options), _spec(options)
+    return _do(planning.build(spec), spec, Folder(options.out), how, again=(DIED,), dry=options.dry_run)
 
 
 def _retry(options):
     folder = Folder(options.out)
     spec = folder.plan()["spec"]
-    return _do(planning.build(spec), spec, folder, options, again=(DIED, FAILED), dry=False)
+    return _do(planning.build(spec), spec, folder, _how(options), again=(DIED, FAILED), dry=False)
 
 
-def _do(plan, spec, folder, options, again, dry):
+def _do(plan, spec, folder, how, again, dry):
     jobs = [dataclasses.asdict(job) for job in plan.jobs]
     seconds = planning.estimate(plan, folder.finished())
     if dry:
-        _print_plan(plan, dict(_states(folder, jobs)), seconds, run.default_jobs(options.jobs))
+        _print_plan(plan, dict(_states(folder, jobs)), seconds, run.default_jobs(how.jobs))
         return 0
-    how = run.Options(
-        options.jobs, options.timeout, options.job_timeout, options.retries, options.scheduler, dict(options.resource)
-    )
     with folder.lock():
         titles = {lesson.name: lesson.title for lesson in plan.lessons.values()}
         folder.write(PLAN, json.dumps({"spec": spec, "titles": titles, "jobs": jobs}, ensure_ascii=False, indent=1))
@@ -111,11 +103,11 @@ def _do(plan, spec, folder, options, again, dry):
         if todo:
             run.execute(plan, todo, folder, how, seconds)
     states = Counter(state for _, state in _states(folder, jobs))
-    path = report.write(folder)
+    report.write(folder)
     print(f"\n{_counts(states)}")
     if states[OK] < len(jobs):
-        print(f"실패한 일을 다시 하려면: python -m course_utils.batch retry {folder.path}")
-    print(f"보고서: {path}")
+        print(f"실패한 일을 다시 하려면: {PROG} retry {folder.shown}")
+    print(f"보고서: {folder.shown}/report.html")
     return int(states[OK] < len(jobs))
 
 
@@ -131,27 +123,56 @@ def _status(options):
 
 
 def _report(options):
-    print(f"보고서: {report.write(Folder(options.out))}")
+    folder = Folder(options.out)
+    report.write(folder)
+    print(f"보고서: {folder.shown}/report.html")
     return 0
 
 
 def _spec(options):
-    """명령줄을 `plan.build`의 dict로. plan.yaml이 있으면 그 위에 명령줄의 값을 덮어요."""
-    if [path.rpartition(".")[2] for path in options.lessons] in (["yaml"], ["yml"]):
+    """명령줄을 `plan.build`의 dict로. plan.toml이 있으면 그 위에 명령줄의 값을 덮어요."""
+    parameters = ((name, planning.parse_value(value)) for name, value in options.parameters)
+    given = planning.values(parameters, map(planning.parse_grid, options.grid), options.profile, options.seeds)
+    spec = {"lessons": options.lessons, **given}
+    if len(options.lessons) == 1 and options.lessons[0].endswith((".toml", ".yaml", ".yml")):
         spec = planning.read_plan(options.lessons[0])
-    else:
-        spec = {"lessons": options.lessons}
-    for key, given in (("profile", options.profile), ("seeds", options.seeds)):
-        if given is not None:
-            spec[key] = given
-    given = {name: planning.parse_value(value) for name, value in options.parameters}
-    spec["parameters"] = spec.get("parameters", {}) | given
-    spec["grid"] = spec.get("grid", {}) | dict(options.grid)
-    spec["skip_inapplicable"] = options.skip_inapplicable or bool(spec.get("skip_inapplicable"))
-    chosen = spec.get("profile", "auto") != "auto" or os.environ.get("COURSE_PROFILE")
+        spec |= planning.over(spec, given)
+    spec["skip_inapplicable"] = options.skip_inapplicable or spec.get("skip_inapplicable", False)
+    chosen = "profile" in spec["parameters"] | spec["grid"] or os.environ.get("COURSE_PROFILE", "auto") != "auto"
     if options.scheduler and not chosen:
         raise CourseError("클러스터에서는 워커의 GPU를 미리 알 수 없어요. --profile quick이나 full을 적어 주세요.")
     return planning.settled(spec)
+
+
+def _how(options):
+    """실행하는 방법. 쓸 수 없는 수는 `CourseError`."""
+    return run.Options(
+        jobs=_whole("--jobs", options.jobs, 1),
+        cell_seconds=_whole("--timeout", options.timeout, 1),
+        job_seconds=_whole("--job-timeout", options.job_timeout, 1),
+        retries=_whole("--retries", options.retries, 0),
+        scheduler=options.scheduler,
+        resources=dict(map(_resource, options.resource)),
+    )
+
+
+def _whole(name, text, least):
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and least <= int(text[:10]) < 10**9):
+        raise CourseError(f"{name} {text}은(는) 쓸 수 없어요. {least} 이상의 정수를 적어 주세요.")
+    return int(text)
+
+
+def _resource(text):
+    name, _, amount = text.partition("=")
+    try:
+        number = float(amount)
+    except ValueError:
+        number = 0
+    if not name or not 0 < number < math.inf:
+        raise CourseError(f"--resource {text}은(는) 쓸 수 없어요. 0보다 큰 수를 GPU=1처럼 적어 주세요.")
+    return name, number
 
 
 def _states(folder, jobs):
@@ -181,41 +202,16 @@ def _counts(states):
     )
 
 
-def _positive(text):
-    value = _count(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("0은 쓸 수 없어요. 1 이상의 정수를 적어 주세요")
-    return value
-
-
-def _count(text):
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text}은(는) 쓸 수 없어요. 0 이상의 정수를 적어 주세요")
-    return int(text)
-
-
-def _resource(text):
-    name, _, amount = text.partition("=")
+def _speak_korean():
+    """화면이 쓸 수 없는 글자 때문에 멈추지 않게. 한글 경로를 모르는 로캘(C)이면 UTF-8로 다시 시작해요."""
     try:
-        return name, float(amount)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text}은(는) 쓸 수 없어요. GPU=1처럼 적어 주세요") from None
-
-
-def _grid(text):
-    return _korean(planning.parse_grid, text)
-
-
-def _seeds(text):
-    return _korean(planning.parse_seeds, text)
-
-
-def _korean(parse, text):
-    try:
-        return parse(text)
-    except CourseError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        "한글".encode(sys.getfilesystemencoding())
+    except UnicodeEncodeError:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "course_utils.batch", *sys.argv[1:]])
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":
+    _speak_korean()
     sys.exit(main())

@@ -1,13 +1,14 @@
 """결과 폴더: 계획, 일마다의 기록·노트북·로그. 파일은 통째로 있거나 없고, 기록(.json)이 끝났다는 표시예요."""
 
 import contextlib
-import errno
 import json
 import os
 from pathlib import Path
 
-from course_utils.errors import CourseError
+from course_utils.batch.waiting import within
+from course_utils.errors import CourseError, hide_secrets, reason
 
+REMOTE_SECONDS = 60
 OK, FAILED, DIED, LEFT = "완료", "실패", "끊김", "남음"
 PLAN, JOBS = "plan.json", "jobs"
 
@@ -17,11 +18,13 @@ class Folder:
 
     Attributes:
         path: 받은 경로나 주소 그대로.
+        shown: 사람에게 보일 것. 주소에 든 비밀번호는 가려요.
         remote: 이 컴퓨터의 폴더가 아니면 True. 그런 곳에는 잠금과 실시간 로그가 없어요.
     """
 
     def __init__(self, path):
         self.path, self.remote = str(path).rstrip("/"), "://" in str(path)
+        self.shown = hide_secrets(self.path)
 
     @contextlib.contextmanager
     def lock(self):
@@ -41,7 +44,7 @@ class Folder:
             ) from None
         except OSError as error:
             raise CourseError(
-                f"결과 폴더 {self.path}을(를) 만들 수 없어요({error.strerror}). --out을 바꿔 주세요."
+                f"결과 폴더 {self.path}을(를) 만들 수 없어요({reason(error)}). --out을 바꿔 주세요."
             ) from error
         try:
             for part in Path(self.path).rglob(".*.part"):  # 갑자기 멈춘 실행이 남긴 조각
@@ -52,24 +55,17 @@ class Folder:
 
     def busy(self):
         """지금 이 폴더에서 실행 중인 묶음이 있는지."""
-        if self.remote or not Path(self.path, ".lock").exists():
-            return False
-        import filelock
-
-        lock = filelock.FileLock(Path(self.path, ".lock"), timeout=0)
         try:
-            lock.acquire()
-        except filelock.Timeout:
+            with self.lock():
+                return False
+        except CourseError:
             return True
-        lock.release()
-        return False
 
     def write(self, name, text):
         """파일 하나를 통째로 쓰거나 전혀 쓰지 않아요. 쓸 수 없으면 `CourseError`."""
         target = f"{self.path}/{name}"
         if self.remote:
-            with self._remote_errors("쓰지"):
-                _handler(target).write(text, target)
+            self._ask("쓰지", lambda handler: handler.write(text, target), target)
             return
         partial = Path(self.path, name).with_name(f".{os.path.basename(name)}.part")
         try:
@@ -82,16 +78,13 @@ class Folder:
             with contextlib.suppress(OSError):
                 partial.unlink()
             raise CourseError(
-                f"{target}에 쓰지 못했어요({_reason(error)}). 디스크 공간과 권한을 확인해 주세요."
+                f"{target}에 쓰지 못했어요({reason(error)}). 디스크 공간과 권한을 확인해 주세요."
             ) from error
 
     def append(self, name, line):
-        """진행 기록 한 줄을 덧붙여요. 못 써도 실행을 멈추지 않아요."""
-        if self.remote:
-            self.write(name, line + "\n")
-        else:
-            with contextlib.suppress(OSError), Path(self.path, name).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        """이 컴퓨터의 폴더에 진행 기록 한 줄을 덧붙여요. 못 써도 실행을 멈추지 않아요."""
+        with contextlib.suppress(OSError), Path(self.path, name).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
     def plan(self):
         """마지막 `run`의 계획: {"spec", "titles", "jobs"}. 없으면 `CourseError`."""
@@ -122,10 +115,10 @@ class Folder:
     def save(self, record, notebook, log):
         """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""
         name = f"{JOBS}/{record['id']}"
-        if log is None:
+        if log is None and not self.remote:
             self.append(f"{name}.log", record["error"]["message"])
         else:
-            self.write(f"{name}.log", log)
+            self.write(f"{name}.log", log or record["error"]["message"])
         if notebook:
             self.write(f"{name}.ipynb", notebook)
         self.write(f"{name}.json", json.dumps(record, ensure_ascii=False, indent=1))
@@ -140,32 +133,22 @@ class Folder:
         target = f"{self.path}/{name}"
         if not self.remote:
             return Path(target).read_text("utf-8")
-        with self._remote_errors("읽지"):
-            text = _handler(target).read(target)
+        text = self._ask("읽지", lambda handler: handler.read(target), target)
         return text.decode() if isinstance(text, bytes) else text
 
     def _names(self, below):
         target = f"{self.path}/{below}".rstrip("/")
         if not self.remote:
             return set(os.listdir(target)) if os.path.isdir(target) else set()
-        with self._remote_errors("읽지"):
-            return {str(found).rstrip("/").rpartition("/")[2] for found in _handler(target).listdir(target)}
+        found = self._ask("읽지", lambda handler: handler.listdir(target), target)
+        return {str(name).rstrip("/").rpartition("/")[2] for name in found}
 
-    @contextlib.contextmanager
-    def _remote_errors(self, verb):
+    def _ask(self, verb, call, target):
+        """papermill이 아는 저장소에 한 번 읽거나 써요."""
+        from papermill.iorw import papermill_io
+
         try:
-            yield
+            return within(REMOTE_SECONDS, lambda: call(papermill_io.get_handler(target)))
         except Exception as error:  # 저장소마다 예외의 종류가 달라요
-            raise CourseError(
-                f"{self.path}을(를) {verb} 못했어요({type(error).__name__}: {error}). 주소와 권한을 확인해 주세요."
-            ) from error
-
-
-def _reason(error):
-    return "디스크가 가득 찼어요" if error.errno == errno.ENOSPC else error.strerror
-
-
-def _handler(path):
-    from papermill.iorw import papermill_io
-
-    return papermill_io.get_handler(path)
+            why = f"{REMOTE_SECONDS}초 동안 답이 없어요" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            raise CourseError(f"{self.path}을(를) {verb} 못했어요({why}). 주소와 권한을 확인해 주세요.") from error

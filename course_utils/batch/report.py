@@ -5,6 +5,8 @@ import csv
 import io
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -14,12 +16,53 @@ from course_utils.batch.folder import DIED, FAILED, JOBS, LEFT, OK
 from course_utils.runtime import format_metric
 
 ORDER = {FAILED: 0, DIED: 1, LEFT: 2, OK: 3}
-LINES = ("blue", "orange", "green", "purple", "sky", "yellow")  # 이보다 많으면 한 색으로 모아요
+LINES = tuple(plots.COLORS)[:6]  # 계열이 이보다 많으면 한 색으로 모아요
 SOMEONES_HOME = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\\s'\"]+|/root(?=/)")
 
 
+@dataclass(frozen=True)
+class Column:
+    """레슨마다의 표와 results.csv의 열 하나. 이름이 None이면 그쪽에는 없어요."""
+
+    title: str | None  # 표의 머리
+    csv: str | None  # results.csv의 머리
+    value: Callable  # 줄 → 정렬하고 csv에 적을 값
+    text: Callable | None = None  # 줄 → 표에 보일 글
+    kind: str = "number"  # 표에서의 모양: state | number | figure | files
+
+
+def columns(parameters, metrics):
+    """열의 이름과 차례와 내용은 여기에만 있어요."""
+    return [
+        Column(None, "lesson", lambda row: row["lesson"]),
+        Column("상태", "status", lambda row: row["status"], kind="state"),
+        *map(_parameter, parameters),
+        Column("초", "seconds", lambda row: row["seconds"], _seconds),
+        *map(_metric, metrics),
+        Column("그림", None, lambda row: row["figure"], kind="figure"),
+        Column("파일", "notebook", lambda row: row["notebook"], kind="files"),
+        Column(None, "error_cell", lambda row: row["error"] and row["error"]["cell"]),
+        Column(None, "error", lambda row: row["error"] and row["error"]["message"]),
+    ]
+
+
+def _parameter(name):
+    return Column(name, name, lambda row: row["parameters"].get(name), lambda row: _text(row["parameters"].get(name)))
+
+
+def _metric(name):
+    def text(row):
+        return format_metric(row["metrics"][name]) if name in row["metrics"] else ""
+
+    return Column(name, name, lambda row: row["metrics"].get(name), text)
+
+
+def _seconds(row):
+    return "" if row["seconds"] is None else f"{row['seconds']:,.1f}"
+
+
 def write(folder):
-    """폴더의 마지막 계획으로 report.html과 results.csv를 새로 쓰고, 보고서의 경로를 돌려줘요.
+    """폴더의 마지막 계획으로 report.html과 results.csv를 새로 써요.
 
     Raises:
         CourseError: 계획이 없거나 폴더에 쓸 수 없을 때.
@@ -37,9 +80,11 @@ def write(folder):
         failures.setdefault((row["lesson"], row["error"]["cell"], row["error"]["message"]), []).append(row)
     names = list(dict.fromkeys(row["lesson"] for row in rows))
     page = environment.get_template("report.html").render(
-        title=re.split(r"[/\\]", folder.path)[-1],
+        title=re.split(r"[/\\]", folder.shown)[-1],
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
-        counts={state: sum(row["status"] == state for row in rows) for state in (OK, FAILED, DIED, LEFT)},
+        order=ORDER,
+        kinds={OK: "good", FAILED: "bad", DIED: "died", LEFT: "soft"},
+        counts=_counts(rows),
         seconds=sum(row["seconds"] or 0 for row in rows),
         failures=list(failures.values()),
         titles=plan["titles"],
@@ -47,7 +92,6 @@ def write(folder):
     )
     folder.write("results.csv", _csv(rows))
     folder.write("report.html", page)
-    return f"{folder.path}/report.html"
 
 
 def hide_homes(value):
@@ -65,8 +109,8 @@ def _row(job, record):
     return job | {
         "status": record["status"],
         "seconds": record.get("seconds"),
-        "attempts": record.get("attempts"),
         "metrics": record["metrics"],
+        "chief": record.get("chief"),
         "figure": record.get("figure"),
         "error": record.get("error"),
         "label": _label(job["parameters"]),
@@ -76,31 +120,47 @@ def _row(job, record):
 
 
 def _lesson(name, rows):
-    """레슨 하나의 표: 일마다 다른 매개변수는 열로, 모두 같은 것은 표 위의 글로."""
-    parameters = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
+    """레슨 하나: 첫 표의 한 줄과, 일마다의 표. 모든 일이 같은 매개변수는 열이 아니라 표 위의 글로 가요."""
+    parameters, metrics = _names(rows, "parameters"), _names(rows, "metrics")
     values = {key: [row["parameters"].get(key) for row in rows] for key in parameters}
     varied = [key for key in parameters if any(value != values[key][0] for value in values[key])]
-    metrics = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
     done = [row for row in rows if row["status"] == OK]
-    columns = [("상태", "text"), *((key, "number") for key in varied), ("초", "number")]
+    shown = [column for column in columns(varied, metrics) if column.title]
+    figures = [row["figure"] for row in rows if row["figure"]]
+    for row in rows:
+        row["label"] = _label({key: row["parameters"].get(key) for key in varied}) or name
     return {
         "name": name,
+        "counts": _counts(rows),
+        "seconds": sum(row["seconds"] or 0 for row in rows),
+        "chief": _chief(done),
+        "figure": next(iter(figures), None),
         "same": {key: values[key][0] for key in parameters if key not in varied},
-        "columns": columns + [(key, "number") for key in metrics],
-        "rows": [
-            row
-            | {
-                "cells": [(key, row["parameters"].get(key), _text(row["parameters"].get(key))) for key in varied]
-                + [("초", row["seconds"], "" if row["seconds"] is None else f"{row['seconds']:,.1f}")]
-                + [(key, row["metrics"].get(key), _metric(row["metrics"], key)) for key in metrics],
-                "label": _label({key: row["parameters"].get(key) for key in varied}) or name,
-            }
-            for row in sorted(rows, key=lambda row: ORDER[row["status"]])
-        ],
-        "done": len(done),
-        "pictures": any(row["figure"] for row in rows),
+        "columns": [column for column in shown if figures or column.kind != "figure"],
+        "rows": sorted(rows, key=lambda row: ORDER[row["status"]]),
         "charts": _charts(done, [key for key in varied if key != "seed"], metrics),
     }
+
+
+def _chief(rows):
+    """으뜸 지표의 (우리말 이름, 글)이나 None: `run.finish`가 이름을 붙인 것, 없으면 맨 먼저 기록한 것."""
+    if not any(row["metrics"] for row in rows):
+        return None
+    first = next(row for row in rows if row["metrics"])
+    name, label = first["chief"] or [next(iter(first["metrics"]))] * 2
+    values = [row["metrics"][name] for row in rows if row["metrics"].get(name) is not None]
+    if not values:
+        return label, format_metric(None)
+    text = format_metric(sum(values) / len(values) if len(values) > 1 else values[0])
+    return label, f"{text} ({format_metric(min(values))}–{format_metric(max(values))})" if len(values) > 1 else text
+
+
+def _counts(rows):
+    return {state: sum(row["status"] == state for row in rows) for state in (OK, FAILED, DIED, LEFT)}
+
+
+def _names(rows, part):
+    return list(dict.fromkeys(key for row in rows for key in row[part]))
 
 
 def _charts(rows, axes, metrics):
@@ -188,17 +248,11 @@ def _svg(figure):
 
 
 def _csv(rows):
-    parameters = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
-    metrics = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
+    kept = [column for column in columns(_names(rows, "parameters"), _names(rows, "metrics")) if column.csv]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    heads = ["lesson", "status", "seconds", "attempts", *parameters, *metrics, "error_cell", "error", "notebook"]
-    writer.writerow(map(_safe, heads))
-    for row in rows:
-        error = row["error"] or {"cell": None, "message": None}
-        values = [row["lesson"], row["status"], row["seconds"], row["attempts"]]
-        values += [row["parameters"].get(key) for key in parameters] + [row["metrics"].get(key) for key in metrics]
-        writer.writerow(map(_safe, [*values, error["cell"], error["message"], row["notebook"]]))
+    writer.writerow(_safe(column.csv) for column in kept)
+    writer.writerows([_safe(column.value(row)) for column in kept] for row in rows)
     return "\ufeff" + file.getvalue()  # 앞의 표시가 있어야 Excel이 한글을 바로 읽어요
 
 
@@ -214,7 +268,3 @@ def _label(parameters):
 
 def _text(value):
     return f"{value:g}" if type(value) is float and math.isfinite(value) else str(value)
-
-
-def _metric(metrics, key):
-    return format_metric(metrics[key]) if key in metrics else ""

@@ -1,11 +1,14 @@
-"""묶음의 실행: 남은 일을 Dask의 워커들에 하나씩 나눠 주고, 돌아오는 결과를 바로 폴더에 남겨요."""
+"""묶음의 실행: 남은 일을 Dask에 맡기고, 돌아오는 결과를 바로 폴더에 남겨요.
+
+차례와 자원과 다시 하기는 Dask의 일이에요. 쉬는 워커가 있을 만큼만 맡겨요: 워커 하나가 죽으면 Dask는 그 워커에
+맡겨 둔 일을 모두 의심하니까, 아직 시작하지 않은 일이 함께 의심받지 않게요.
+"""
 
 import contextlib
 import dataclasses
 import logging
 import math
 import os
-import queue
 import subprocess
 import time
 from collections import Counter, deque
@@ -18,9 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from course_utils.batch import worker
 from course_utils.batch.folder import DIED, JOBS, OK
 from course_utils.batch.plan import fingerprint
-from course_utils.errors import CourseError
+from course_utils.batch.waiting import within
+from course_utils.errors import CourseError, hide_secrets
 
 NO_WORKER_SECONDS = 60
+ANSWER_SECONDS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,36 +64,30 @@ class _Batch:
     def __init__(self, client, resources, gpus, folder, options, display):
         self._client, self._resources, self._gpus = client, resources, gpus
         self._folder, self._options, self._display = folder, options, display
-        self._ended, self._failures, self._active = queue.SimpleQueue(), Counter(), set()
-        self._peers, self._looked, self._seen = Counter(), -math.inf, time.monotonic()
+        self._active, self._peers, self._looked, self._seen = set(), Counter(), -math.inf, time.monotonic()
         client.subscribe_topic(worker.TOPIC, self._told)
 
     def run(self, plan, todo):
-        waiting, running = deque(todo), {}
+        from distributed import as_completed
+
+        waiting, running, done = deque(todo), {}, as_completed()
         while waiting or running:
             room = self._room()
             while waiting and len(running) < room:
                 job = waiting.popleft()
                 future = self._submit(job, plan.lessons[job.lesson].notebook)
-                running[future.key] = (job, future, time.monotonic())
+                running[future] = job, time.monotonic()
                 self._active.add(job.id)
-            self._display.refresh(waiting, [(job, began) for job, _, began in running.values()], room)
-            try:
-                key = self._ended.get(timeout=0.5).key
-            except queue.Empty:
-                continue
-            job, future, began = running.pop(key)
-            self._active.discard(job.id)
-            record, notebook, log = self._result(job, future, began)
-            del future  # 결과를 붙들지 않아야 메모리가 늘지 않아요
-            self._failures[job.id] += record["status"] == DIED
-            if record["status"] == DIED and self._failures[job.id] <= self._options.retries:
-                self._display.note(f"{job.id}: {record['error']['message']} 다시 해요.")
-                waiting.appendleft(job)
-                continue
-            record["attempts"] = self._failures[job.id] + (record["status"] != DIED)
-            self._folder.save(record, notebook, log)
-            self._display.finished(record)
+                done.add(future)
+            self._display.refresh(waiting, list(running.values()), room)
+            if not (ended := done.next_batch(block=False)):
+                time.sleep(0.2)
+            for future in ended:
+                job, began = running.pop(future)
+                self._active.discard(job.id)
+                record, notebook, log = self._result(job, future, began)
+                self._folder.save(record, notebook, log)
+                self._display.finished(record)
 
     def _told(self, event):
         """워커가 셀을 시작했다는 소식(Dask의 스레드에서 불려요)."""
@@ -102,10 +101,10 @@ class _Batch:
         """동시에 줄 수 있는 일의 수 = 자원을 갖춘 워커의 수. 워커가 오래 하나도 없으면 `CourseError`."""
         now = time.monotonic()
         if now - self._looked > 2 and self._client.status == "running":
-            with contextlib.suppress(OSError):  # 막 끊겼다면 아래에서 알려요
-                workers = _capable(self._client, self._resources)
-                self._peers, self._looked = Counter(urlsplit(address).hostname for address in workers), now
-                self._seen = now if workers else self._seen
+            with contextlib.suppress(OSError):  # 막 끊겼거나 답하지 않으면 아래에서 알려요
+                capable = [a for a, found in _workers(self._client).items() if _has(found["resources"], self._resources)]
+                self._peers, self._looked = Counter(urlsplit(address).hostname for address in capable), now
+                self._seen = now if capable else self._seen
         if self._client.status != "running":
             raise CourseError(
                 f"스케줄러 {self._options.scheduler or ''}와 연결이 끊겼어요. 끝난 일은 남아 있어요. "
@@ -120,13 +119,11 @@ class _Batch:
 
     def _submit(self, job, notebook):
         options = self._options
-        future = self._client.submit(
+        return self._client.submit(
             worker.run_job, dataclasses.asdict(job), notebook, options.cell_seconds, options.job_seconds,
             dict(self._peers), self._gpus, fingerprint(),
-            key=f"{job.id}-{self._failures[job.id]}", resources=self._resources or None, pure=False,
+            key=job.id, resources=self._resources or None, retries=options.retries, pure=False,
         )  # fmt: skip
-        future.add_done_callback(self._ended.put)
-        return future
 
     def _result(self, job, future, began):
         if future.status == "finished":
@@ -134,17 +131,20 @@ class _Batch:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, CourseError):
             raise error
+        if isinstance(error, worker.KernelDied):
+            return error.args
         if error is None:  # 취소됨: 스케줄러가 사라졌어요. 다음 `_room`이 알려요
             message = "스케줄러가 이 일을 잃어버렸어요."
         elif type(error).__name__ == "KilledWorker":
             message = "워커가 죽었어요. 메모리가 모자랐을 수 있어요. --jobs를 줄여 보세요."
         else:
-            message = f"워커에서 오류가 났어요({type(error).__name__}: {str(error)[:500]})."
+            message = hide_secrets(f"워커에서 오류가 났어요({type(error).__name__}: {str(error)[:500]}).")
         record = dataclasses.asdict(job) | {
             "status": DIED,
             "started": None,
             "seconds": round(time.monotonic() - began, 2),
             "metrics": {},
+            "chief": None,
             "figure": None,
             "error": {"message": message, "cell": None, "source": ""},
         }
@@ -197,7 +197,7 @@ class _Display:
         self._failed += record["status"] != OK
         self._seconds[record["id"]] = record["seconds"]
         self._progress.update(self._all, advance=1)
-        error = f": {record['error']['message']}" if record.get("error") else ""
+        error = f": {record['error']['message']}" if record["error"] else ""
         self.note(f"[{self._done}/{self._total}] {record['status']} {record['id']}({record['seconds']:.0f}초){error}")
 
 
@@ -220,20 +220,13 @@ def duration(seconds):
 def _cluster(options, count):
     """(클라이언트, 일 하나에 필요한 자원, 이 컴퓨터의 GPU들). 할 수 없는 묶음은 일을 보내기 전에 거절해요."""
     import dask
-    from distributed import Client
 
-    resources, gpus = options.resources, []
-    dask.config.set({"distributed.scheduler.allowed-failures": 0})  # 몇 번 다시 할지는 우리가 세요
-    for name in ("distributed", "distributed.client"):  # 워커와 스케줄러의 일은 우리가 한국어로 알려요
+    for name in ("distributed", "distributed.client", "tornado.application"):  # 워커와 스케줄러의 일은 우리가 알려요
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with contextlib.ExitStack() as stack:
+    resources, gpus = options.resources, []
+    with dask.config.set({"distributed.scheduler.allowed-failures": options.retries}):
         if options.scheduler:
-            try:
-                client = stack.enter_context(Client(options.scheduler, timeout=5))
-            except (OSError, ValueError) as error:
-                raise CourseError(
-                    f"스케줄러 {options.scheduler}에 연결하지 못했어요({error}). 주소를 확인하고 dask scheduler를 먼저 켜세요."
-                ) from error
+            client = _connected(options.scheduler)
         else:
             gpus = _gpus()
             if gpus and options.jobs and options.jobs > len(gpus):
@@ -241,14 +234,26 @@ def _cluster(options, count):
                     f"--jobs {options.jobs}는 할 수 없어요. GPU가 {len(gpus)}개이고 GPU 하나에 일 하나씩이에요. "
                     f"--jobs {len(gpus)} 이하로 하거나, CPU로 하려면 CUDA_VISIBLE_DEVICES=-1을 앞에 붙이세요."
                 )
-            jobs = min(default_jobs(options.jobs), count)
             offered = {"GPU": 1} if gpus else {}
             resources = resources or offered
             _check_resources(resources, [offered])
-            client = stack.enter_context(_local(jobs, offered, options.retries))
-        if options.scheduler:
-            _check_workers(client, resources, options.scheduler)
-        yield client, resources, gpus
+            client = _local(min(default_jobs(options.jobs), count), offered, options.retries)
+        with client as client:
+            if options.scheduler:
+                _check_workers(client, resources, options.scheduler)
+            yield client, resources, gpus
+
+
+def _connected(scheduler):
+    from distributed import Client
+
+    try:
+        return within(2 * ANSWER_SECONDS, lambda: Client(scheduler, timeout=ANSWER_SECONDS))
+    except Exception as error:  # 스케줄러가 아닌 것이 답하면 무엇이든 날 수 있어요
+        raise CourseError(
+            f"스케줄러 {scheduler}에 연결하지 못했어요({type(error).__name__}). "
+            "주소를 확인하고 dask scheduler를 먼저 켜세요."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -270,12 +275,12 @@ def _local(jobs, resources, retries):
                 ) from error
     with cluster, Client(cluster) as client:
         with contextlib.suppress(OSError):  # 마침 죽은 워커가 있어도, 다시 켜진 워커는 알아서 해요
-            client.register_worker_callbacks(worker.settle)
+            client.register_worker_callbacks(worker.be_quiet)
         yield client
 
 
 def _check_workers(client, resources, scheduler):
-    workers = client.scheduler_info(n_workers=-1)["workers"]
+    workers = _workers(client)
     if not workers:
         raise CourseError(f"스케줄러 {scheduler}에 워커가 없어요. dask worker {scheduler} --nthreads 1을 먼저 켜세요.")
     wide = [address for address, found in workers.items() if found["nthreads"] != 1]
@@ -285,10 +290,14 @@ def _check_workers(client, resources, scheduler):
             f"dask worker {scheduler} --nthreads 1 --nworkers N으로 다시 켜세요."
         )
     _check_resources(resources, [found["resources"] for found in workers.values()])
-    try:
+
+    def ask():
         client.get_versions(check=True, packages=["papermill", "nbclient", "ipykernel"])
-        different = client.run(worker.differences, fingerprint())
-    except Exception as error:  # 워커에 course_utils가 없거나 Dask의 버전이 달라요
+        return client.run(worker.differences, fingerprint())
+
+    try:
+        different = within(2 * ANSWER_SECONDS, ask)
+    except Exception as error:  # 워커에 course_utils가 없거나, Dask의 버전이 다르거나, 워커가 답하지 않아요
         raise CourseError(f"워커를 쓸 수 없어요({type(error).__name__}: {error}). {worker.SAME_EVERYWHERE}") from error
     for address, what in different.items():
         if what:
@@ -296,7 +305,7 @@ def _check_workers(client, resources, scheduler):
 
 
 def _check_resources(wanted, offered):
-    if not any(all(have.get(name, 0) >= amount for name, amount in wanted.items()) for have in offered):
+    if not any(_has(have, wanted) for have in offered):
         text = ", ".join(f"{name}={amount:g}" for name, amount in wanted.items())
         raise CourseError(
             f"자원 {text}을(를) 가진 워커가 없어요. 기다려도 시작하지 않을 일이라 멈췄어요. "
@@ -304,13 +313,13 @@ def _check_resources(wanted, offered):
         )
 
 
-def _capable(client, resources):
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    return [
-        address
-        for address, found in workers.items()
-        if all(found["resources"].get(name, 0) >= amount for name, amount in resources.items())
-    ]
+def _has(have, wanted):
+    return all(have.get(name, 0) >= amount for name, amount in wanted.items())
+
+
+def _workers(client):
+    """{워커의 주소: 스레드의 수와 자원}. 스케줄러가 제때 답하지 않으면 `TimeoutError`(OSError의 하나)."""
+    return within(ANSWER_SECONDS, lambda: client.scheduler_info(n_workers=-1))["workers"]
 
 
 def _gpus():

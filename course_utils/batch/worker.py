@@ -19,16 +19,25 @@ from urllib.parse import urlsplit
 
 from course_utils.batch.folder import DIED, FAILED, OK
 from course_utils.batch.plan import fingerprint
-from course_utils.errors import CourseError
+from course_utils.errors import CourseError, hide_secrets
 from course_utils.runtime import METRICS_MIME
 
 TOPIC = "course-batch"
-FIGURE_TAG, FIGURE_LIMIT = "report-figure", "일부러 망가뜨리기"
+FIGURE_TAG = "report-figure"
 FIGURE_WIDTH = 800
 SAME_EVERYWHERE = "모든 컴퓨터에 같은 저장소와 같은 requirements.txt를 준비해 주세요."
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class KernelDied(Exception):
+    """레슨 탓이 아니라서 Dask가 다시 해 볼 만한 일. args는 `run_job`이 돌려주는 것과 같아요."""
+
+    def __str__(self):
+        return self.args[0]["error"]["message"]
+
+    __repr__ = __str__
 
 
 def differences(expected):
@@ -37,7 +46,7 @@ def differences(expected):
     return ", ".join(f"{name}({here[name]} ≠ {value})" for name, value in expected.items() if here[name] != value)
 
 
-def settle():
+def be_quiet():
     """이 컴퓨터의 워커로 자리 잡기: 화면도 Ctrl-C도 묶음을 시작한 프로세스의 것이에요.
 
     커널이 닫히며 내는 영어 안내문은 버려요. 레슨의 오류는 기록과 로그에 있어요.
@@ -50,11 +59,11 @@ def settle():
 
 
 def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
-    """노트북을 끝까지 실행해요. 레슨의 오류도, 죽은 커널도 예외가 아니라 기록이 돼요.
+    """노트북을 끝까지 실행해요. 레슨의 오류는 예외가 아니라 기록이 돼요.
 
     Args:
         job: id, lesson, parameters, digest가 든 dict.
-        notebook: 출력이 없는 nbformat dict.
+        notebook: 출력이 없는 nbformat의 노트북.
         cell_seconds, job_seconds: 셀 하나와 일 전체의 제한 시간(초)이나 None.
         peers: {컴퓨터: 거기 있는 워커의 수}. 코어를 나눠 써요.
         gpus: 이 컴퓨터의 GPU 이름들. 워커의 번호대로 하나씩 써요. 클러스터에서는 워커를 띄운 사람이 정해요.
@@ -62,6 +71,7 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
     Returns:
         (기록 dict, 실행된 노트북의 글, 로그의 글).
     Raises:
+        KernelDied: 커널이 죽었거나 켜지지 않았을 때.
         CourseError: 이 워커의 도우미나 버전이 다를 때.
     """
     import nbformat
@@ -76,11 +86,11 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
     _prepare_environment(threads, gpus[int(worker.name)] if gpus else None)
     began, started = time.monotonic(), datetime.now(UTC)
     watch = _Watch(worker, job["id"], began, cell_seconds, job_seconds)
-    record = job | {"status": OK, "started": started.isoformat(timespec="seconds")}
+    record = job | {"status": OK, "started": started.isoformat(timespec="seconds"), "error": None}
     source = nbformat.from_dict(notebook)
     try:
         papermill.execute_notebook(
-            source, None, parameters=job["parameters"], progress_bar=False, start_timeout=120,
+            source, None, parameters=job["parameters"], progress_bar=False, kernel_name="python3", language="python",
             on_notebook_start=watch.notebook_started, on_cell_start=watch.cell_started, timeout_func=watch.time_left,
             extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
@@ -91,14 +101,13 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
     if stopped:
         message = f"{stopped}번째 코드 셀부터 실행되지 않았어요. 앞의 셀이 sys.exit()로 멈췄을 수 있어요."
         record |= {"status": FAILED, "error": {"message": message, "cell": stopped, "source": ""}}
-    record |= {
-        "seconds": round(time.monotonic() - began, 2),
-        "threads": threads,
-        "metrics": _metrics(executed),
-        "figure": _figure(executed),
-    }
-    watch.log(f"{record['status']} · {record['seconds']}초")
-    return record, json.dumps(executed, ensure_ascii=False, indent=1), "\n".join(watch.lines) + "\n"
+    record |= {"seconds": round(time.monotonic() - began, 2), "threads": threads, "figure": _figure(executed)}
+    record["metrics"], record["chief"] = _metrics(executed)
+    watch.tell(f"{record['status']} · {record['seconds']}초")
+    result = record, json.dumps(executed, ensure_ascii=False, indent=1), "\n".join(watch.lines) + "\n"
+    if record["status"] == DIED:
+        raise KernelDied(*result)
+    return result
 
 
 class _Watch:
@@ -106,14 +115,15 @@ class _Watch:
 
     def __init__(self, worker, job_id, began, cell_seconds, job_seconds):
         self.notebook, self.lines = None, []
-        self._worker, self._id, self._cell, self._source = worker, job_id, 0, ""
+        self._worker, self._id, self._cell, self._source, self._part = worker, job_id, 0, "", (0, None)
         self._cell_seconds = cell_seconds or math.inf
         self._job_seconds, self._deadline = job_seconds, began + (job_seconds or math.inf)
 
-    def log(self, text):
+    def tell(self, text):
+        """로그에 한 줄 적고, 묶음을 시작한 프로세스에도 알려요."""
         line = f"{datetime.now():%H:%M:%S} {text}"
         self.lines.append(line)
-        return line
+        self._worker.log_event(TOPIC, {"id": self._id, "part": self._part, "line": line})
 
     def notebook_started(self, notebook):
         self.notebook = notebook
@@ -121,10 +131,9 @@ class _Watch:
     def cell_started(self, cell, cell_index):
         if cell["cell_type"] != "code" or not cell["source"].strip():
             return
-        self._cell, self._source = self._cell + 1, cell["source"]  # 노트북에 보이는 [번호]와 같아요
-        line = self.log(f"코드 셀 [{self._cell}] {self._source.strip().splitlines()[0][:80]}")
-        part = (cell_index + 1, len(self.notebook.cells))
-        self._worker.log_event(TOPIC, {"id": self._id, "part": part, "line": line})
+        self._cell, self._source = self._cell + 1, hide_secrets(cell["source"])  # 노트북에 보이는 [번호]와 같아요
+        self._part = (cell_index + 1, len(self.notebook.cells))
+        self.tell(f"코드 셀 [{self._cell}] {self._source.strip().splitlines()[0][:80]}")
 
     def time_left(self, cell):
         left = min(self._cell_seconds, self._deadline - time.monotonic())
@@ -134,7 +143,7 @@ class _Watch:
         """예외를 기록의 status와 error로. 끊김은 다시 해 볼 만한 것, 실패는 레슨 탓이에요."""
         kind, status = type(error).__name__, FAILED
         if hasattr(error, "ename"):
-            self.lines += ANSI.sub("", "\n".join(error.traceback)).splitlines()
+            self.lines += hide_secrets(ANSI.sub("", "\n".join(error.traceback))).splitlines()
             message = ANSI.sub("", f"{error.ename}: {error.evalue}").removeprefix("CourseError: ")
         elif kind == "CellTimeoutError":
             whole = time.monotonic() >= self._deadline - 1
@@ -145,14 +154,16 @@ class _Watch:
             message = "커널이 죽었어요. 메모리가 모자랐을 수 있어요. 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
         else:
             status, message = DIED, f"노트북을 실행하지 못했어요({kind}: {ANSI.sub('', str(error))[:500]})."
-        self.log(message)
-        error = {"message": _no_home(message)[:2000], "cell": self._cell or None, "source": self._source[:2000]}
+        message = _no_home(hide_secrets(message))
+        self.tell(message)
+        error = {"message": message[:2000], "cell": self._cell or None, "source": self._source[:2000]}
         return {"status": status, "error": error}
 
 
 def _prepare_environment(threads, gpu):
     """커널이 물려받을 환경. 워커는 한 번에 일 하나만 하므로 프로세스의 환경을 바꿔도 돼요."""
     os.environ |= dict.fromkeys(THREADS, str(threads)) | {"COURSE_STATIC": "1", "PYTHONUTF8": "1"}
+    os.environ["JUPYTER_PATH"] = os.path.join(sys.prefix, "share", "jupyter")  # 늘 이 파이썬의 커널
     os.environ.pop("MPLBACKEND", None)  # 있으면 커널이 그림을 출력에 남기지 않아요
     os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask가 켜요. 텐서를 버릴 때마다 메모리를 돌려줘서 학습이 느려져요
     if gpu is not None:
@@ -167,25 +178,23 @@ def _not_executed(notebook):
 
 
 def _metrics(notebook):
-    """`run.finish`가 남긴 지표. 숫자와 None(발산)만 믿어요."""
-    found = {}
+    """`run.finish`가 남긴 (지표, 으뜸 지표의 [이름, 우리말 이름]이나 None). 숫자와 None(발산)만 믿어요."""
+    found, names = {}, {}
     for output in _outputs(notebook.cells):
-        told = output.get("data", {}).get(METRICS_MIME)
-        found |= told if isinstance(told, dict) else {}
+        for into, part in ((found, "data"), (names, "metadata")):
+            told = output.get(part, {}).get(METRICS_MIME)
+            into |= told if isinstance(told, dict) else {}
     numeric = {str(name): v for name, v in found.items() if v is None or type(v) in (int, float)}
-    return {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
+    metrics = {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
+    named = ([name, label] for name, label in names.items() if name in metrics and isinstance(label, str))
+    return metrics, next(named, None)
 
 
 def _figure(notebook):
-    """보고서에 보일 그림 하나(data: 주소)나 None. 태그 report-figure의 그림, 없으면 '일부러 망가뜨리기' 앞의 마지막 그림."""
-    chosen = [cell for cell in notebook.cells if FIGURE_TAG in cell.metadata.get("tags", ())]
-    ends = (i for i, cell in enumerate(notebook.cells) if cell.cell_type == "markdown" and FIGURE_LIMIT in cell.source)
-    before = notebook.cells[: next(ends, None)]
-    for cells in (chosen, before, notebook.cells):
-        pictures = [o["data"]["image/png"] for o in _outputs(cells) if "image/png" in o.get("data", {})]
-        if pictures:
-            return _shrunk(pictures[-1])
-    return None
+    """보고서에 보일 그림(data: 주소): 태그 report-figure가 붙은 셀의 마지막 그림. 없으면 None."""
+    cells = [cell for cell in notebook.cells if FIGURE_TAG in cell.metadata.get("tags", ())]
+    pictures = [o["data"]["image/png"] for o in _outputs(cells) if "image/png" in o.get("data", {})]
+    return _shrunk(pictures[-1]) if pictures else None
 
 
 def _shrunk(png):
