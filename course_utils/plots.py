@@ -80,14 +80,13 @@ def use_course_style():
     return font
 
 
-def image_grid(images, columns=10, title=None, labels=None):
+def image_grid(images, columns=10, title=None):
     """이미지를 격자로 그려요.
 
     Args:
         images: (N, 높이, 너비) 또는 (N, 높이, 너비, 1). 검정–흰색의 범위는 이미지 전체의 최소–최대.
         columns: 한 줄에 놓을 장수.
         title: 그림 전체의 제목.
-        labels: 이미지마다 붙일 글 N개.
     Returns:
         `matplotlib.figure.Figure`.
     """
@@ -98,15 +97,13 @@ def image_grid(images, columns=10, title=None, labels=None):
     images = images.reshape(images.shape[:3])
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    height = (0.95 if labels is not None else 0.75) * rows * 9 / columns + (0.4 if title else 0)
+    height = 0.75 * rows * 9 / columns + (0.4 if title else 0)
     figure, axes = plt.subplots(rows, columns, figsize=(7, height), squeeze=False)
     low, high = images.min(), images.max()
-    for position, axis in enumerate(axes.flat):
+    for axis in axes.flat:
         axis.axis("off")
-        if position < len(images):
-            axis.imshow(images[position], cmap="gray", vmin=low, vmax=high)
-            if labels is not None:
-                axis.set_title(str(labels[position]), fontsize=10)
+    for image, axis in zip(images, axes.flat, strict=False):  # 마지막 줄에는 빈 칸이 남을 수 있어요
+        axis.imshow(image, cmap="gray", vmin=low, vmax=high)
     if title:
         figure.suptitle(title, fontsize=12)
     return figure

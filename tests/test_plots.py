@@ -80,7 +80,7 @@ def test_no_font_is_said_once_without_a_warning_for_every_letter(only_dejavu, mo
 @pytest.mark.parametrize("shape", [(1, 28, 28), (7, 28, 28), (12, 28, 28, 1)])
 def test_image_grid_shows_every_image(shape):
     images = np.random.default_rng(0).random(shape)
-    figure = plots.image_grid(images, columns=5, title="손글씨", labels=range(len(images)))
+    figure = plots.image_grid(images, columns=5, title="손글씨")
     shown = [axis for axis in figure.axes if axis.images]
     assert len(shown) == shape[0]
     assert np.array_equal(shown[-1].images[0].get_array(), images[-1].reshape(28, 28))
