@@ -5,7 +5,6 @@ import io
 import json
 
 import keras
-import nbformat
 import numpy as np
 import pytest
 from helpers import NOTEBOOKS
@@ -57,15 +56,15 @@ def model():
     return made
 
 
-@pytest.fixture(params=["데이터", "가중치", "학습 상태"])
+@pytest.fixture(params=["data", "weights", "training"])
 def file(request, tmp_path, monkeypatch):
     """멀쩡한 .npz 하나와, 그것을 읽는 함수. 읽지 못했다면 모델은 조금도 바뀌지 않아요."""
     path, network = tmp_path / "my.npz", model()
-    if request.param == "데이터":
-        pictures, digits = np.ones((4, 28, 28), np.uint8), np.ones(4, np.uint8)
+    if request.param == "data":
+        pictures, digits = np.random.default_rng(0).integers(0, 9, (4, 28, 28)), np.arange(4)
         np.savez(path, x_train=pictures, y_train=digits, x_test=pictures, y_test=digits)
         return path, lambda: data.load(str(path))
-    if request.param == "가중치":
+    if request.param == "weights":
         monkeypatch.setattr(weights, "FOLDER", tmp_path)
         weights.save(network, "my", {"loss": [1.0]})
         return path, lambda: unchanged_if_refused(network, lambda: weights.load(network, "my"))
@@ -116,6 +115,20 @@ def test_any_text_on_the_command_line(tmp_path, option, text):
     assert main([*command, f"--{option}={text}"]) in (0, 2)
 
 
+keys = st.sampled_from(["profile", "seeds", "grid.seed", "parameters.n_samples", '"없는 이름"'])
+toml = st.lists(st.tuples(keys, plain.map(json.dumps)), max_size=3, unique_by=lambda pair: pair[0])
+lines = toml.map(
+    lambda pairs: "\n".join([f"lessons = ['{NOTEBOOKS[0]}']", *(f"{key} = {value}" for key, value in pairs)])
+)
+
+
+@often
+@given(content=st.binary(max_size=60) | lines.map(str.encode))
+def test_any_plan_file(tmp_path, content):
+    (tmp_path / "plan.toml").write_bytes(content)
+    assert main(["run", str(tmp_path / "plan.toml"), "--dry-run", "--out", str(tmp_path / "out")]) in (0, 2)
+
+
 cell = st.fixed_dictionaries(
     {"cell_type": st.sampled_from(["code", "markdown"]) | plain, "source": st.text(max_size=20) | plain},
     optional={"metadata": st.just({"tags": ["parameters"]}) | plain, "id": plain},
@@ -129,23 +142,8 @@ notebook = st.fixed_dictionaries(
 @given(content=st.builds(json.dumps, notebook | plain) | st.text(max_size=40))
 def test_any_notebook(tmp_path, monkeypatch, content):
     monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path)
-    (tmp_path / "mine.ipynb").write_text(content, "utf-8", errors="surrogatepass")
+    (tmp_path / "mine.ipynb").write_text(content, "utf-8")
     with contextlib.suppress(CourseError):
         lessons.read(tmp_path / "mine.ipynb")
     with contextlib.suppress(CourseError):
         lessons.load_cells("mine", "없는 태그")
-
-
-@often
-@given(
-    sources=st.lists(
-        st.text(max_size=30) | st.sampled_from(["!pip install x", "%time 1", "def f(:", "x\0"]), max_size=4
-    )
-)
-def test_unfinished_cells_do_not_spoil_the_others(tmp_path, monkeypatch, sources):
-    monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path)
-    cells = [nbformat.v4.new_code_cell(source) for source in (*sources, "def f():\n    return 1")]
-    cells[-1].metadata.tags = ["mine"]
-    page = json.dumps(nbformat.v4.new_notebook(cells=cells))
-    (tmp_path / "mine.ipynb").write_text(page, "utf-8")
-    assert lessons.load_cells("mine", "mine")["f"]() == 1
