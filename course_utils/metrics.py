@@ -3,9 +3,12 @@
 import functools
 
 import numpy as np
+from scipy import special
 
 from course_utils.errors import CourseError
 from course_utils.status import track
+
+NEIGHBORS = 3  # 정밀도와 재현율을 잴 때 보는 이웃의 수. 논문의 값이에요
 
 
 def iwae_bound(log_weights, images, samples, batch_size=500):
@@ -131,26 +134,25 @@ def frechet_distance(a, b):
     return max(float(distance), 0.0)
 
 
-def precision_recall(real, fake, k=3):
+def precision_recall(real, fake):
     """k-최근접 이웃 다양체로 잰 정밀도(만든 것이 진짜다운가)와 재현율(진짜를 두루 만드는가).
 
     Args:
-        real: (N, d) 특징. fake: (M, d) 특징. k: 1 이상, N과 M보다 작게.
+        real: (N, d) 특징. fake: (M, d) 특징. 둘 다 NEIGHBORS개보다 많아야 해요.
     Returns:
         (정밀도, 재현율), 0–1.
-    Raises:
-        CourseError: k가 쓸 수 없는 값일 때.
     출처: Kynkäänniemi 외 (2019), arXiv:1904.06991.
     """
-    if not 1 <= k < min(len(real), len(fake)):
-        raise CourseError(
-            f"k={k!r}은(는) 쓸 수 없어요. 1 이상이고 표본의 수({min(len(real), len(fake))})보다 작아야 해요."
-        )
-    real_radius, fake_radius = (_kth_distance(x, k) for x in (real, fake))
+    real_radius, fake_radius = (_radius(points) for points in (real, fake))
     between = _square_distances(real, fake)
     precision = (between <= real_radius[:, None]).any(axis=0).mean()
     recall = (between <= fake_radius[None, :]).any(axis=1).mean()
     return float(precision), float(recall)
+
+
+def _radius(points):
+    """점마다 NEIGHBORS번째로 가까운 다른 점까지의 거리의 제곱(0번째는 자기 자신)."""
+    return np.partition(_square_distances(points, points), NEIGHBORS, axis=1)[:, NEIGHBORS]
 
 
 def nearest(images, references):
@@ -161,18 +163,14 @@ def nearest(images, references):
     Returns:
         거리 (N,)(제곱해서 더한 것의 제곱근), 참고 이미지의 번호 (N,).
     """
-    squares = _square_distances(*(np.reshape(x, (len(x), -1)).astype(np.float32) for x in (images, references)))
-    index = squares.argmin(axis=1)
-    return np.sqrt(squares[np.arange(len(squares)), index]), index
+    images, references = (np.reshape(x, (len(x), -1)).astype(np.float32) for x in (images, references))
+    index = _square_distances(images, references).argmin(axis=1)
+    return np.linalg.norm(images - references[index], axis=1), index
 
 
 def _square_distances(a, b):
+    """점들 사이의 거리의 제곱 (N, M). 행렬 곱으로 셈해서, MNIST의 픽셀이면 scipy의 `cdist`보다 스무 배쯤 빨라요."""
     return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T, 0)
-
-
-def _kth_distance(points, k):
-    """점마다 k번째로 가까운 다른 점까지의 거리의 제곱(0번째는 자기 자신)."""
-    return np.partition(_square_distances(points, points), k, axis=1)[:, k]
 
 
 class SampleEvaluator:
@@ -218,7 +216,11 @@ class SampleEvaluator:
         fid = frechet_distance(self._real, features)
         precision, recall = precision_recall(self._real, features)
         return {
-            "fid": fid, "times_floor": fid / self.floor, "precision": precision, "recall": recall,
-            "confident": float(sure.mean()), "classes": int((sure_share >= 0.01).sum()),
-            "entropy": float(-(share[share > 0] * np.log(share[share > 0])).sum()),
-        }  # fmt: skip
+            "fid": fid,
+            "times_floor": fid / self.floor,
+            "precision": precision,
+            "recall": recall,
+            "confident": float(sure.mean()),
+            "classes": int((sure_share >= 0.01).sum()),
+            "entropy": float(special.entr(share).sum()),
+        }

@@ -8,6 +8,8 @@ import warnings
 from hashlib import sha256
 from pathlib import Path
 
+from course_utils.errors import CourseError, shown
+
 # 색각 이상이 있어도 구별되는 Okabe–Ito 색. 이름으로 쓰고, 순서는 그래프가 기본으로 쓰는 순서예요.
 COLORS = {
     "blue": "#0072B2",
@@ -21,11 +23,16 @@ COLORS = {
 }
 # 숫자 0–9의 색. 어느 레슨에서나 같은 숫자는 같은 색이에요(Okabe–Ito 여덟 색에 Tol의 두 색).
 DIGIT_COLORS = (*COLORS.values(), "#882255", "#999933")
+# 한글 글꼴을 찾는 순서
 FONTS = (
-    "NanumGothic", "NanumBarunGothic", "NanumSquare", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP",
-    "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum",
-)  # fmt: skip
-FONT_FOLDER = Path("/usr/share/fonts/truetype/nanum")
+    "NanumGothic",  # Colab(koreanize-matplotlib), 리눅스
+    "Noto Sans KR",
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",  # 여러 나라의 글꼴을 묶은 파일의 첫 글꼴. 한글도 들어 있어요
+    "Malgun Gothic",  # 윈도우
+    "Apple SD Gothic Neo",  # macOS
+    "AppleGothic",
+)
 
 
 def use_course_style():
@@ -33,6 +40,8 @@ def use_course_style():
 
     Returns:
         쓰는 한글 글꼴의 이름. 없으면 한 번 알리고 None.
+    Raises:
+        CourseError: 환경 변수 COURSE_FONT의 글꼴을 쓸 수 없을 때.
     """
     import matplotlib as mpl
     from cycler import cycler
@@ -71,14 +80,13 @@ def use_course_style():
     return font
 
 
-def image_grid(images, columns=10, title=None, labels=None):
+def image_grid(images, columns=10, title=None):
     """이미지를 격자로 그려요.
 
     Args:
         images: (N, 높이, 너비) 또는 (N, 높이, 너비, 1). 검정–흰색의 범위는 이미지 전체의 최소–최대.
         columns: 한 줄에 놓을 장수.
         title: 그림 전체의 제목.
-        labels: 이미지마다 붙일 글 N개.
     Returns:
         `matplotlib.figure.Figure`.
     """
@@ -89,15 +97,13 @@ def image_grid(images, columns=10, title=None, labels=None):
     images = images.reshape(images.shape[:3])
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    height = (0.95 if labels is not None else 0.75) * rows * 9 / columns + (0.4 if title else 0)
+    height = 0.75 * rows * 9 / columns + (0.4 if title else 0)
     figure, axes = plt.subplots(rows, columns, figsize=(7, height), squeeze=False)
     low, high = images.min(), images.max()
-    for position, axis in enumerate(axes.flat):
+    for axis in axes.flat:
         axis.axis("off")
-        if position < len(images):
-            axis.imshow(images[position], cmap="gray", vmin=low, vmax=high)
-            if labels is not None:
-                axis.set_title(str(labels[position]), fontsize=10)
+    for image, axis in zip(images, axes.flat, strict=False):  # 마지막 줄에는 빈 칸이 남을 수 있어요
+        axis.imshow(image, cmap="gray", vmin=low, vmax=high)
     if title:
         figure.suptitle(title, fontsize=12)
     return figure
@@ -135,27 +141,40 @@ def _draw_log_ticks_in_math_font():
 
 
 def _korean_font():
-    """matplotlib에 등록된 한글 글꼴의 이름. COURSE_FONT, 시스템, koreanize-matplotlib에 든 나눔글꼴 순서로 찾아요."""
+    """쓸 한글 글꼴의 이름: COURSE_FONT, 설치된 FONTS, koreanize-matplotlib에 든 나눔고딕 순서로 찾아요. 없으면 None."""
     from matplotlib import font_manager
 
-    def register(files):
-        known = {font.fname for font in font_manager.fontManager.ttflist}
-        for file in files:
-            if str(file) not in known:
-                font_manager.fontManager.addfont(str(file))
-
-    def find():
-        names = {font.name for font in font_manager.fontManager.ttflist if Path(font.fname).exists()}
-        return next((name for name in FONTS if name in names), None)
+    def installed():
+        return {font.name: font.fname for font in font_manager.fontManager.ttflist if Path(font.fname).exists()}
 
     chosen = os.environ.get("COURSE_FONT")
-    if chosen:
-        register([chosen])
-        return font_manager.FontProperties(fname=chosen).get_name()
-    register(sorted(FONT_FOLDER.glob("*.ttf")))  # 방금 설치한 글꼴도 커널을 다시 켜지 않고 써요
-    if not find():
+    wanted = [chosen] if chosen else FONTS
+    if not installed().keys() & set(wanted):
         # import 하지 않고 글꼴 파일만 찾아요: 0.1.1은 Python 3.12에 없는 distutils를 불러와요
         spec = importlib.util.find_spec("koreanize_matplotlib")
         for folder in spec.submodule_search_locations if spec else ():
-            register(sorted(Path(folder, "fonts").glob("*.ttf")))
-    return find()
+            for file in sorted(Path(folder, "fonts").glob("*.ttf")):
+                font_manager.fontManager.addfont(file)
+    if chosen:
+        return _chosen_font(chosen, installed())
+    return next((name for name in FONTS if name in installed()), None)
+
+
+def _chosen_font(chosen, installed):
+    """COURSE_FONT에 적은 글꼴 파일이나 설치된 글꼴(installed: {이름: 파일})의 이름."""
+    from matplotlib import font_manager, ft2font
+
+    file = installed.get(chosen) or os.path.expanduser(chosen)
+    try:
+        font = ft2font.FT2Font(file)
+    except Exception as error:  # 없는 이름, 폴더, 글꼴이 아닌 파일
+        raise CourseError(
+            f"COURSE_FONT={shown(chosen)}을(를) 글꼴로 쓸 수 없어요. 글꼴 파일(.ttf, .otf)의 경로나 설치된 글꼴의 이름을 "
+            "적거나, 이 환경 변수를 지워 주세요. 예: NanumGothic"
+        ) from error
+    if not font.get_char_index(ord("가")):
+        raise CourseError(f"COURSE_FONT={shown(chosen)}에는 한글이 없어요. 한글 글꼴을 적어 주세요. 예: NanumGothic")
+    if chosen in installed:
+        return chosen
+    font_manager.fontManager.addfont(file)
+    return font.family_name

@@ -1,6 +1,13 @@
-"""움직여 보는 그림: 슬라이더를 움직이면 다시 그려요. 위젯이 없어도 그림 한 장은 늘 보여요."""
+"""움직여 보는 그림: 슬라이더를 움직이면 다시 그려요. 커널이 없는 곳에서도 그림 한 장은 늘 보여요."""
 
+import base64
+import io
 import os
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import HTML, display
 
 
 def explore(draw, **controls):
@@ -11,22 +18,14 @@ def explore(draw, **controls):
         **controls: 이름 = (설명, 최소, 최대, 간격, 처음 값) 또는 (설명, [고를 값들], 처음 값).
             간격과 처음 값이 모두 정수면 정수 슬라이더예요.
     Returns:
-        {이름: ipywidgets 위젯}. ipywidgets가 없거나, 커널 없이 볼 노트북을 만드는 중
-        (환경 변수 COURSE_STATIC)이면 빈 사전.
+        {이름: ipywidgets 위젯}. 커널 없이 볼 노트북을 만드는 중(환경 변수 COURSE_STATIC)이면 빈 사전.
     """
-    from IPython.display import display
-
     _show(draw(**{name: spec[-1] for name, spec in controls.items()}))
     if os.environ.get("COURSE_STATIC"):
         print("👆 이 셀을 실행하면 슬라이더가 나타나요.")
         return {}
-    try:
-        import ipywidgets
-    except ImportError:
-        print("슬라이더를 보려면 ipywidgets가 필요해요: pip install ipywidgets")
-        return {}
 
-    sliders = {name: _control(ipywidgets, *spec) for name, spec in controls.items()}
+    sliders = {name: _control(*spec) for name, spec in controls.items()}
     output = ipywidgets.Output()
 
     def redraw(_change):
@@ -50,13 +49,6 @@ def sprite(images, note):
     Returns:
         `IPython.display.HTML`.
     """
-    import base64
-    import io
-
-    import matplotlib.pyplot as plt
-    import numpy as np
-    from IPython.display import HTML
-
     rows, columns, height, width = images.shape
     sheet = np.transpose(images, (0, 2, 1, 3)).reshape(rows * height, columns * width)
     file = io.BytesIO()
@@ -79,7 +71,7 @@ def sprite(images, note):
     )
 
 
-def _control(ipywidgets, label, *spec):
+def _control(label, *spec):
     shared = {"description": label, "style": {"description_width": "auto"}}
     if len(spec) == 2:
         options, value = spec
@@ -92,8 +84,5 @@ def _control(ipywidgets, label, *spec):
 
 
 def _show(figure):
-    import matplotlib.pyplot as plt
-    from IPython.display import display
-
     display(figure)
     plt.close(figure)

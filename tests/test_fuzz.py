@@ -5,7 +5,6 @@ import io
 import json
 
 import keras
-import nbformat
 import numpy as np
 import pytest
 from helpers import NOTEBOOKS
@@ -13,25 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from course_utils import CourseError, data, lessons, weights
-from course_utils.batch import plan
-from course_utils.runtime import Run
-from course_utils.training import Checkpoint
+from course_utils import CourseError, callbacks, data, lessons, weights
+from course_utils.batch.__main__ import main
+from course_utils.exercises import check
 
-often = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 kinds = st.one_of(arrays.scalar_dtypes(), arrays.unicode_string_dtypes(max_len=3))
-anything = arrays.arrays(kinds, arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3))
+any_array = arrays.arrays(kinds, arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3))
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-
-
-def saved(**named):
-    file = io.BytesIO()
-    np.savez(file, **named)
-    return file.getvalue()
 
 
 @st.composite
@@ -46,124 +38,95 @@ def damaged(draw, whole):
     return bytes(content) if draw(st.integers(0, 9)) else draw(st.binary(max_size=200))
 
 
-def refused_or_read(path, content, read):
-    """파일을 쓰고 읽어 봐요. CourseError만 괜찮고, 파일은 그대로예요."""
+@st.composite
+def swapped(draw, whole):
+    """멀쩡한 .npz에서 배열 몇 개를 아무 배열이나 아무 JSON으로 바꾸거나 뺀 것."""
+    with np.load(io.BytesIO(whole)) as saved:
+        parts = dict(saved)
+    for key in draw(st.sets(st.sampled_from(sorted(parts)), min_size=1)):
+        parts[key] = draw(any_array | plain.map(json.dumps).map(np.array) | st.none())
+    file = io.BytesIO()
+    np.savez(file, **{key: value for key, value in parts.items() if value is not None})
+    return file.getvalue()
+
+
+def model():
+    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    made.compile("sgd", "mse")
+    return made
+
+
+@pytest.fixture(params=["data", "weights", "training"])
+def file(request, tmp_path, monkeypatch):
+    """멀쩡한 .npz 하나와, 그것을 읽는 함수. 읽지 못했다면 모델은 조금도 바뀌지 않아요."""
+    path, network = tmp_path / "my.npz", model()
+    if request.param == "data":
+        pictures, digits = np.random.default_rng(0).integers(0, 9, (4, 28, 28)), np.arange(4)
+        np.savez(path, x_train=pictures, y_train=digits, x_test=pictures, y_test=digits)
+        return path, lambda: data.load(str(path))
+    if request.param == "weights":
+        monkeypatch.setattr(weights, "FOLDER", tmp_path)
+        weights.save(network, "my", {"loss": [1.0]})
+        return path, lambda: unchanged_if_refused(network, lambda: weights.load(network, "my"))
+    monkeypatch.setattr(callbacks, "SAVE_EVERY", 0)
+    halt = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 / (1 - epoch))
+    with pytest.raises(ZeroDivisionError):  # 한 에폭을 마치고 끊긴 학습
+        network.fit(np.ones((4, 3)), np.ones((4, 2)), epochs=2, verbose=0, callbacks=[callbacks.Resume(path), halt])
+    return path, lambda: unchanged_if_refused(network, lambda: callbacks.Resume(path).restore(network))
+
+
+def unchanged_if_refused(network, read):
+    before = network.get_weights()
+    try:
+        read()
+    except CourseError:
+        assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
+        raise
+
+
+@often
+@given(drawn=st.data())
+@pytest.mark.parametrize("harm", [damaged, swapped])
+def test_any_file_is_read_or_refused(file, harm, drawn):
+    path, read = file
+    if not (whole := path.with_suffix(".whole")).exists():
+        read()
+        whole.write_bytes(path.read_bytes())
+    content = drawn.draw(harm(whole.read_bytes()))
     path.write_bytes(content)
     with contextlib.suppress(CourseError):
         read()
     assert path.read_bytes() == content
 
 
-PICTURES = {
-    f"{x}_{part}": np.ones((4, 28, 28) if x == "x" else 4, np.uint8) for x in "xy" for part in ("train", "test")
-}
+@often
+@given(answer=plain | any_array | st.complex_numbers() | st.fractions() | st.decimals())
+@pytest.mark.parametrize("number", ["01-1", "01-3", "07-3"])
+def test_any_answer_gets_a_verdict(number, answer):
+    check(number, answer)
+    check(number, lambda *arguments: answer)
 
 
 @often
-@given(content=damaged(saved(**PICTURES)))
-def test_damaged_data(tmp_path, content):
-    refused_or_read(tmp_path / "my.npz", content, lambda: data._read(tmp_path / "my.npz"))
+@given(text=st.text(max_size=30) | st.from_regex(r"[\d.,: -]{0,30}"), option=st.sampled_from(["grid", "seeds"]))
+def test_any_text_on_the_command_line(tmp_path, option, text):
+    command = ["run", str(NOTEBOOKS[0]), "--dry-run", "--out", str(tmp_path / "out")]
+    assert main([*command, "-p", "seed", text.lstrip("-")]) in (0, 2)
+    assert main([*command, f"--{option}={text}"]) in (0, 2)
 
 
-@often
-@given(parts=st.fixed_dictionaries({}, optional={key: anything for key in data.KEYS}))
-def test_any_arrays_as_data(tmp_path, parts):
-    content = saved(**PICTURES | parts)
-    refused_or_read(tmp_path / "my.npz", content, lambda: data._read(tmp_path / "my.npz"))
-
-
-@pytest.fixture
-def network(monkeypatch, tmp_path):
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    weights.save(model, "net", {"loss": [1.0]})
-    return model
-
-
-WEIGHTS = {"arr_0": np.ones((3, 2), np.int8), "scale_0": np.ones((1, 2), np.float32), "arr_1": np.zeros(2, np.float32),
-           "count": np.array(2), "history": np.array('{"loss": [1.0]}')}  # fmt: skip
-
-
-@often
-@given(content=damaged(saved(**WEIGHTS)))
-def test_damaged_weights(network, tmp_path, content):
-    refused_or_read(tmp_path / "net.npz", content, lambda: weights.load(network, "net"))
-
-
-@often
-@given(parts=st.fixed_dictionaries({}, optional={key: anything for key in WEIGHTS}), history=plain)
-def test_any_arrays_as_weights(network, tmp_path, parts, history):
-    content = saved(**WEIGHTS | {"history": np.array(json.dumps(history))} | parts)
-    refused_or_read(tmp_path / "net.npz", content, lambda: weights.load(network, "net"))
-
-
-@pytest.fixture
-def resume(tmp_path):
-    """학습 상태의 경로와, 거기서 이어 가는 함수. 읽지 못한 상태는 모델을 조금도 바꾸지 않아요."""
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    model.compile("sgd", "mse")
-
-    def again():
-        return Checkpoint(model, Run("smoke", "digits", 0, tmp_path), "net")
-
-    def read():
-        before = model.get_weights()
-        try:
-            again()
-        except CourseError:
-            assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-            raise
-
-    first = again()
-    first.epoch, first.history = 1, {"loss": [0.5]}
-    first._save()
-    return first._path, read, list(map(keras.ops.convert_to_numpy, first._variables))
-
-
-@often
-@given(draw=st.data())
-def test_damaged_checkpoints(resume, draw):
-    path, read, states = resume
-    whole = saved(**{f"arr_{i}": v for i, v in enumerate(states)}, progress=np.array('{"epoch": 1, "history": {}}'))
-    refused_or_read(path, draw.draw(damaged(whole)), read)
-
-
-@often
-@given(progress=plain, parts=st.fixed_dictionaries({}, optional={f"arr_{i}": anything for i in range(5)}))
-def test_any_arrays_as_checkpoints(resume, progress, parts):
-    path, read, states = resume
-    whole = {f"arr_{i}": value for i, value in enumerate(states)} | {"progress": np.array(json.dumps(progress))}
-    refused_or_read(path, saved(**whole | parts), read)
-
-
-@often
-@given(text=st.text(max_size=30) | st.from_regex(r"[\d.,: -]{0,30}"))
-def test_any_text_on_the_command_line(text):
-    plan.parse_value(text)
-    for parse in (plan.parse_grid, plan.parse_seeds):
-        with contextlib.suppress(CourseError):
-            parse(text)
-
-
-names = st.sampled_from(["profile", "dataset", "seed", "n_samples", "없는 이름"])
-values = st.dictionaries(
-    names, plain | st.lists(st.integers(-1, 3) | st.sampled_from(["auto", "smoke", "digits"]), max_size=3)
+keys = st.sampled_from(["profile", "seeds", "grid.seed", "parameters.n_samples", '"없는 이름"'])
+toml = st.lists(st.tuples(keys, plain.map(json.dumps)), max_size=3, unique_by=lambda pair: pair[0])
+lines = toml.map(
+    lambda pairs: "\n".join([f"lessons = ['{NOTEBOOKS[0]}']", *(f"{key} = {value}" for key, value in pairs)])
 )
-part = st.fixed_dictionaries({}, optional={"parameters": values | plain, "grid": values | plain, "seeds": plain})
-spec = st.builds(
-    lambda rest, part: {"lessons": [str(NOTEBOOKS[0])]} | rest | part,
-    st.dictionaries(st.sampled_from(plan.PLAN_KEYS) | st.text(max_size=5), plain, max_size=2),
-    st.builds(lambda part, inner: part | {"overrides": {NOTEBOOKS[0].stem: inner}}, part, part) | part,
-)
-yaml_text = st.text(max_size=60) | st.builds(json.dumps, spec) | st.builds(json.dumps, plain)
 
 
 @often
-@given(content=st.binary(max_size=60) | yaml_text.map(lambda text: text.encode("utf-8", "surrogatepass")))
+@given(content=st.binary(max_size=60) | lines.map(str.encode))
 def test_any_plan_file(tmp_path, content):
-    (tmp_path / "plan.yaml").write_bytes(content)
-    with contextlib.suppress(CourseError):
-        plan.build(plan.settled(plan.read_plan(tmp_path / "plan.yaml")))
+    (tmp_path / "plan.toml").write_bytes(content)
+    assert main(["run", str(tmp_path / "plan.toml"), "--dry-run", "--out", str(tmp_path / "out")]) in (0, 2)
 
 
 cell = st.fixed_dictionaries(
@@ -179,23 +142,8 @@ notebook = st.fixed_dictionaries(
 @given(content=st.builds(json.dumps, notebook | plain) | st.text(max_size=40))
 def test_any_notebook(tmp_path, monkeypatch, content):
     monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path)
-    (tmp_path / "mine.ipynb").write_text(content, "utf-8", errors="surrogatepass")
+    (tmp_path / "mine.ipynb").write_text(content, "utf-8")
     with contextlib.suppress(CourseError):
-        plan.read_lesson(tmp_path / "mine.ipynb")
+        lessons.read(tmp_path / "mine.ipynb")
     with contextlib.suppress(CourseError):
         lessons.load_cells("mine", "없는 태그")
-
-
-@often
-@given(
-    sources=st.lists(
-        st.text(max_size=30) | st.sampled_from(["!pip install x", "%time 1", "def f(:", "x\0"]), max_size=4
-    )
-)
-def test_unfinished_cells_do_not_spoil_the_others(tmp_path, monkeypatch, sources):
-    monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path)
-    cells = [nbformat.v4.new_code_cell(source) for source in (*sources, "def f():\n    return 1")]
-    cells[-1].metadata.tags = ["mine"]
-    page = json.dumps(nbformat.v4.new_notebook(cells=cells))
-    (tmp_path / "mine.ipynb").write_text(page, "utf-8")
-    assert lessons.load_cells("mine", "mine")["f"]() == 1

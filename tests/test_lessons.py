@@ -1,9 +1,8 @@
 """노트북에 적힌 함수들이 옳은지, 학생이 읽는 그 코드로 확인해요."""
 
 import itertools
-import subprocess
-import sys
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -188,7 +187,7 @@ def test_losses_are_nats_per_image(names_05):
 
 
 def test_both_forms_of_the_loss_agree_and_reach_the_encoder(names_05):
-    keras, tf = names_05["keras"], names_05["tf"]
+    tf = names_05["tf"]
     encoder, decoder = names_05["dense_encoder"](3, 16), names_05["dense_decoder"](3, 16)
     layered, subclassed = names_05["connect"](encoder, decoder), names_05["SubclassVAE"](encoder, decoder)
     x = tf.constant(np.random.default_rng(0).random((8, 28, 28, 1)), "float32")
@@ -204,7 +203,6 @@ def test_both_forms_of_the_loss_agree_and_reach_the_encoder(names_05):
     assert np.isclose(*[loss for loss, _ in found])
     for one, other in zip(*[gradients for _, gradients in found], strict=True):
         assert np.allclose(one, other, atol=1e-5) and np.any(one)
-    assert keras.backend.backend() == "tensorflow"
 
 
 def test_bounds_of_the_vae_stay_below_log_p(names_05):
@@ -226,26 +224,20 @@ def test_bounds_of_the_vae_stay_below_log_p(names_05):
     assert np.allclose(bound, log_p, atol=0.5) and (elbo < bound).all()
 
 
-def test_saved_vae_loads_safely_in_a_fresh_process(names_05, tmp_path):
-    encoder, decoder = names_05["dense_encoder"](2, 8), names_05["dense_decoder"](2, 8)
-    vae = names_05["connect"](encoder, decoder)
+def test_saved_vae_loads_safely_with_the_cells_of_a_fresh_kernel(names_05, tmp_path, monkeypatch):
+    vae = names_05["connect"](names_05["dense_encoder"](2, 8), names_05["dense_decoder"](2, 8))
     vae.compile("adam", loss=names_05["bernoulli_nll"])
     x = np.random.default_rng(0).random((4, 28, 28, 1)).astype("float32")
     vae.fit(x, x, verbose=0)
     vae.save(tmp_path / "vae.keras")
-    names_05["noise"].state.assign([5, 6])
-    np.savez(tmp_path / "x.npz", x=x, y=np.asarray(vae(x)))
-    code = f"""
-import keras, numpy as np
-from course_utils.lessons import load_cells
-names = load_cells("05_vae", "sampling", "loss")
-vae = keras.models.load_model({str(tmp_path / "vae.keras")!r})
-names["noise"].state.assign([5, 6])
-saved = np.load({str(tmp_path / "x.npz")!r})
-print(float(np.abs(np.asarray(vae(saved["x"])) - saved["y"]).max()))
-"""
-    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(fresh.stdout.split()[-1]) == 0
+    known = keras.saving.get_custom_objects()
+    for name in list(known):  # 새 커널은 이 레슨의 층과 손실을 몰라요
+        monkeypatch.delitem(known, name)
+    fresh = load_cells("05_vae", "sampling", "loss")
+    loaded = keras.models.load_model(tmp_path / "vae.keras")
+    for names in (names_05, fresh):
+        names["noise"].state.assign([5, 6])
+    assert np.array_equal(vae(x), loaded(x))
 
 
 def test_slerp_keeps_the_length_and_hits_both_ends(names_05):

@@ -39,7 +39,7 @@ def test_bounds_are_exact_when_q_is_the_posterior():
 
 def test_elbo_plus_kl_is_log_p():
     x, sd = np.full(4_000, 1.3), 0.9
-    found = metrics.elbo(model(lambda x: 0 * x + 0.2, sd), x, samples=50).mean()
+    found = metrics.elbo(model(lambda x: 0 * x + 0.2, sd), x, samples=50, batch_size=50_000).mean()
     s2, gap = POSTERIOR_VARIANCE, 0.2 - exact(1.3)
     kl = 0.5 * (sd**2 / s2 + gap**2 / s2 - 1 - np.log(sd**2 / s2))
     assert found + kl == pytest.approx(LOG_P(1.3), abs=0.02)
@@ -48,7 +48,7 @@ def test_elbo_plus_kl_is_log_p():
 def test_iwae_climbs_to_log_p_and_stays_below():
     x = np.full(3_000, 1.3)
     weights = model(lambda x: 0 * x, 1.0)
-    found = [metrics.iwae_bound(weights, x, samples).mean() for samples in (1, 5, 50, 500)]
+    found = [metrics.iwae_bound(weights, x, samples, batch_size=100_000).mean() for samples in (1, 5, 50, 500)]
     assert found == sorted(found) and found[-1] < LOG_P(1.3) + 0.005
     assert found[-1] == pytest.approx(LOG_P(1.3), abs=0.02)
     assert found[0] == pytest.approx(metrics.elbo(weights, x).mean(), abs=0.2)
@@ -116,14 +116,12 @@ def test_precision_and_recall_tell_quality_from_coverage():
     precision, recall = metrics.precision_recall(real, spread)
     assert precision == pytest.approx(0.5, abs=0.05)
     assert metrics.precision_recall(real, real) == (1, 1)
-    with pytest.raises(CourseError, match="k=0"):
-        metrics.precision_recall(real, real, k=0)
 
 
 def test_nearest_finds_the_copied_image():
     references = data.load("digits").x_train[:200] / 255
     distances, index = metrics.nearest(references[[17, 3]], references)
-    assert list(index) == [17, 3] and np.allclose(distances, 0, atol=0.01)
+    assert list(index) == [17, 3] and list(distances) == [0, 0]
     distances, index = metrics.nearest(references[:5], references[5:50])
     by_hand = np.linalg.norm(references[0] - references[5:50], axis=(1, 2))
     assert distances[0] == pytest.approx(by_hand.min(), rel=1e-4) and index[0] == by_hand.argmin()

@@ -1,19 +1,22 @@
 """그림: 한글이 깨지지 않고, 애니메이션의 HTML이 실행할 때마다 바뀌지 않아요."""
 
-import builtins
+import importlib.util
 import io
 import warnings
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from matplotlib.animation import FuncAnimation
 
-from course_utils import plots, widgets
+from course_utils import CourseError, plots, widgets
 
 
 @pytest.fixture(autouse=True)
-def style():
+def style(monkeypatch):
+    monkeypatch.delenv("COURSE_FONT", raising=False)
     with plt.rc_context():
         plots.use_course_style()
         yield
@@ -35,18 +38,36 @@ def test_korean_minus_and_symbols_are_drawn(caplog):
     assert not caplog.records  # 수식의 빠진 글자는 경고가 아니라 로그로 나와요
 
 
-def test_font_comes_from_the_package_when_the_system_has_none(monkeypatch):
-    from matplotlib import font_manager
+@pytest.fixture
+def only_dejavu(monkeypatch):
+    """한글 글꼴이 하나도 설치되지 않은 컴퓨터처럼."""
+    fonts = [font for font in font_manager.fontManager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
 
-    others = [font for font in font_manager.fontManager.ttflist if font.name == "DejaVu Sans"]
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", others)
-    monkeypatch.setattr(plots, "FONT_FOLDER", plots.Path("/nowhere"))
+
+NANUM = Path(importlib.util.find_spec("koreanize_matplotlib").origin).with_name("fonts") / "NanumGothic.ttf"
+
+
+@pytest.mark.parametrize("chosen", ["", "NanumGothic", str(NANUM)])
+def test_font_comes_from_the_package_a_name_or_a_file(only_dejavu, monkeypatch, chosen):
+    monkeypatch.setenv("COURSE_FONT", chosen)
     assert plots.use_course_style() == "NanumGothic"
     assert "koreanize_matplotlib" in font_manager.findfont("NanumGothic")
 
 
-def test_no_font_is_said_once_without_a_warning_for_every_letter(monkeypatch, capsys):
-    monkeypatch.setattr(plots, "_korean_font", lambda: None)
+@pytest.mark.parametrize("chosen, words", [
+    ("NanumGotik", "설치된 글꼴의 이름"), ("/없는/글꼴.ttf", "글꼴 파일"), (__file__, "글꼴 파일"), ("/", "글꼴 파일"),
+    ("DejaVu Sans", "한글이 없어요"),
+])  # fmt: skip
+def test_a_font_that_cannot_be_used_is_named(monkeypatch, chosen, words):
+    monkeypatch.setenv("COURSE_FONT", chosen)
+    with pytest.raises(CourseError, match=words) as caught:
+        plots.use_course_style()
+    assert f"COURSE_FONT={chosen!r}" in str(caught.value) and "예: NanumGothic" in str(caught.value)
+
+
+def test_no_font_is_said_once_without_a_warning_for_every_letter(only_dejavu, monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # koreanize-matplotlib도 없어요
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert plots.use_course_style() is None
@@ -59,7 +80,7 @@ def test_no_font_is_said_once_without_a_warning_for_every_letter(monkeypatch, ca
 @pytest.mark.parametrize("shape", [(1, 28, 28), (7, 28, 28), (12, 28, 28, 1)])
 def test_image_grid_shows_every_image(shape):
     images = np.random.default_rng(0).random(shape)
-    figure = plots.image_grid(images, columns=5, title="손글씨", labels=range(len(images)))
+    figure = plots.image_grid(images, columns=5, title="손글씨")
     shown = [axis for axis in figure.axes if axis.images]
     assert len(shown) == shape[0]
     assert np.array_equal(shown[-1].images[0].get_array(), images[-1].reshape(28, 28))
@@ -98,18 +119,3 @@ def test_explore_saves_only_the_figure_when_static(monkeypatch, capsys):
     draw.calls = []
     assert widgets.explore(draw, mu=("평균", 0, 3, 1, 2), kind=("분포", ["정규"], "정규")) == {}
     assert draw.calls == [(2, "정규")] and "실행하면" in capsys.readouterr().out
-
-
-def test_explore_without_ipywidgets_still_draws(monkeypatch, capsys):
-    real = builtins.__import__
-
-    def without(name, *rest, **more):
-        if name == "ipywidgets":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    draw.calls = []
-    assert widgets.explore(draw, mu=("평균", 0, 3, 1, 2), kind=("분포", ["정규"], "정규")) == {}
-    assert draw.calls == [(2, "정규")]
-    assert "pip install ipywidgets" in capsys.readouterr().out

@@ -43,26 +43,29 @@ def test_wrong_or_damaged_files_are_refused(folder):
         weights.load(network(), "없는이름")
 
 
-def test_pretrained_vaes_reach_their_bounds():
-    """저장소의 가중치를 05의 셀로 만든 모델에 담으면, MNIST의 진짜 시험 이미지를 숫자답게 되살려요."""
+@pytest.mark.parametrize(("kind", "sizes", "on_mnist", "on_digits"), [
+    ("conv", (2,), -147, -195),
+    ("dense", (20, 800, "silu"), -98, -120),
+])  # fmt: skip
+def test_pretrained_vaes_reach_their_bounds(kind, sizes, on_mnist, on_digits):
+    """저장소의 가중치를 05의 셀로 만든 모델에 담으면 시험 이미지의 ELBO가 적어 둔 값을 넘어요.
+
+    저장한 날의 값은 MNIST에서 −142와 −94, digits에서 −190과 −117. 가중치에 그 표준편차의 10%만 한 잡음을 섞어도 10나트를 넘게 잃어요.
+    """
     names = load_cells("05_vae", "sampling", "conv", "loss", "vae", "dense", "weights")
     real = "COURSE_MNIST" in os.environ
     x = data.load("mnist" if real else "digits").x_test[:300, ..., None] / np.float32(255)
-    untrained = 784 * np.log(2)
-    for name, kind, sizes, goal in (
-        ("05_vae_conv", "conv", (2,), -152),
-        ("05_vae_dense", "dense", (20, 800, "silu"), -103),
-    ):
-        encoder, decoder = (names[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
-        history = weights.load(names["connect"](encoder, decoder), name)
-        assert history["loss"][-1] < 160 and len(history["kl"]) == len(history["loss"])
-        bound = metrics.elbo(names["log_weights"](encoder, decoder), x).mean()
-        assert bound > (goal if real else -untrained / 2)
+    encoder, decoder = (names[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
+    weights.load(names["connect"](encoder, decoder), f"05_vae_{kind}")
+    assert metrics.elbo(names["log_weights"](encoder, decoder), x).mean() > (on_mnist if real else on_digits)
 
 
 @pytest.mark.parametrize("name", ["08_dcgan", "09_wgan"])
 def test_pretrained_gans_draw_every_digit(name):
-    """저장소의 가중치를 08과 09의 셀로 만든 모델에 담으면 열 가지 숫자를 모두 또렷하게 그려요."""
+    """저장소의 가중치를 08과 09의 셀로 만든 모델에 담으면 열 가지 숫자를 모두 또렷하게 그려요.
+
+    분류망이 확신하는 비율은 잡음의 시드 다섯 개에서 0.83–0.89예요.
+    """
     names = load_cells(name, "networks", *(["gan"] if name == "08_dcgan" else []))
     model = average = names["generator"](32)
     if name == "08_dcgan":

@@ -4,17 +4,12 @@ import contextlib
 import copy
 import importlib
 import io
-import math
-import numbers
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils.errors import CourseError, shown
 
-UNTOUCHED, RIGHT, WRONG, UNREADABLE = "untouched", "right", "wrong", "unreadable"
-_MARKS = {UNTOUCHED: "✏️", RIGHT: "✅", WRONG: "❌", UNREADABLE: "⚠️"}
-MAX_SIZE = 10_000  # 답의 원소는 이보다 적어요
+UNTOUCHED, RIGHT, WRONG, UNREADABLE = "✏️", "✅", "❌", "⚠️"
 
 
 @dataclass(frozen=True)
@@ -49,12 +44,12 @@ def check(problem_id, answer=...):
     Raises:
         CourseError: 없는 문제 번호.
     """
-    status, message = evaluate(problem_id, answer)
-    print(f"{_MARKS[status]} {problem_id}: {message}")
+    mark, message = evaluate(problem_id, answer)
+    print(f"{mark} {problem_id}: {message}")
 
 
 def evaluate(problem_id, answer):
-    """`check`의 판정. (상태, 메시지)를 돌려줘요. 학생이 무엇을 넣어도 예외를 내지 않아요."""
+    """`check`의 판정. (표시, 메시지)를 돌려줘요. 학생이 무엇을 넣어도 예외를 내지 않아요."""
     problem = find(problem_id)
     try:
         given = _read(problem, answer)
@@ -63,8 +58,8 @@ def evaluate(problem_id, answer):
     except _Unreadable as error:
         return UNREADABLE, f"답을 읽지 못했어요. {error} 여기에 적을 답: {problem.form}."
     expected = _read(problem, problem.answer)
-    if not problem.inputs and given.shape != expected.shape:
-        return UNREADABLE, f"값이 {given.size}개예요. 여기에 적을 답: {problem.form}."
+    if not problem.inputs and given[0].shape != expected[0].shape:
+        return UNREADABLE, f"값이 {given[0].size}개예요. 여기에 적을 답: {problem.form}."
     if _same(given, expected, problem.rtol):
         return RIGHT, f"맞아요! {problem.why}"
     for mistake, hint in problem.mistakes:
@@ -76,11 +71,10 @@ def evaluate(problem_id, answer):
 def find(problem_id):
     """번호로 `Problem`을 찾아요."""
     known = {}
-    named = isinstance(problem_id, str) and re.fullmatch(r"\d\d-\d", problem_id)
-    if named:
+    if isinstance(problem_id, str):
         with contextlib.suppress(ModuleNotFoundError):
             known = importlib.import_module(f"course_utils.exercises.lesson_{problem_id[:2]}").PROBLEMS
-    if not named or problem_id not in known:
+    if not known or problem_id not in known:
         having = f" 이 레슨의 문제: {', '.join(known)}." if known else " 번호는 '01-1'처럼 적어요."
         raise CourseError(f"{shown(problem_id)}번 문제는 없어요.{having}")
     return known[problem_id]
@@ -95,73 +89,53 @@ class _Unreadable(Exception):
 
 
 def _read(problem, answer):
-    """답을 float 배열 하나로. 함수라면 `inputs`에 대한 값들을 모아요."""
+    """답을 float 배열들로: 수라면 하나, 함수라면 `inputs`마다 하나."""
     if answer is ...:
         raise _Untouched
     if not problem.inputs:
-        return _numbers(answer)
+        return [_numbers(answer)]
     if not callable(answer):
         raise _Unreadable("함수가 아니에요.")
-    values = []
-    for arguments in problem.inputs:
-        given = copy.deepcopy(arguments)  # 학생의 함수가 인자를 고쳐도 문제는 그대로예요
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                value = answer(*given)
-        except (Exception, SystemExit) as error:
-            inputs = ", ".join(map(shown, arguments))
-            raise _Unreadable(f"함수에 ({inputs})을 넣으니 오류가 났어요: {shown(error)}.") from error
-        if value is ...:
-            raise _Untouched
-        if value is None:
-            raise _Unreadable("함수가 값을 돌려주지 않아요. return을 확인해 보세요.")
-        values.append(_numbers(value))
-    return values
+    return [_numbers(_call(answer, arguments)) for arguments in problem.inputs]
+
+
+def _call(function, arguments):
+    given = copy.deepcopy(arguments)  # 학생의 함수가 인자를 고쳐도 문제는 그대로예요
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            value = function(*given)
+    except (Exception, SystemExit) as error:
+        inputs = ", ".join(map(shown, arguments))
+        raise _Unreadable(f"함수에 ({inputs})을 넣으니 오류가 났어요: {shown(error)}.") from error
+    if value is ...:
+        raise _Untouched
+    return value
 
 
 def _numbers(value):
     import numpy as np
 
+    if value is None:
+        raise _Unreadable("값이 없어요(None). 함수라면 return을 확인해 보세요.")
+    if isinstance(value, str | bytes):
+        raise _Unreadable("따옴표로 묶은 글이에요.")
+    if callable(value):
+        raise _Unreadable("함수예요. 괄호를 붙여 불렀는지 확인해 보세요.")
     try:
-        if isinstance(value, str):
-            raise _Unreadable("따옴표로 묶은 글이에요.")
-        if callable(value):
-            raise _Unreadable("함수예요. 괄호를 붙여 불렀는지 확인해 보세요.")
-        count = _count(value)
-        array = np.squeeze(np.asarray(value if count <= MAX_SIZE else 0.0))
-        if max(count, array.size) > MAX_SIZE:
-            raise _Unreadable(f"수가 {MAX_SIZE:,}개보다 많아요.")
+        array = np.squeeze(np.asarray(value))
         if np.iscomplexobj(array):
             raise TypeError("복소수")
         array = array.astype(float)
-    except _Unreadable:
-        raise
-    except (Exception, SystemExit) as error:  # 학생이 넣을 수 있는 모든 것
-        raise _Unreadable("숫자로 바꿀 수 없는 값이에요.") from error
+    except Exception as error:  # 사전, 들쭉날쭉한 목록, 계산 그래프의 텐서, float보다 큰 정수…
+        raise _Unreadable(f"실수로 바꿀 수 없는 값이에요({type(value).__name__}).") from error
     if not np.isfinite(array).all():
         raise _Unreadable("NaN이나 무한대가 들어 있어요.")
     return array
 
 
-def _count(value):
-    """배열로 바꾸기 전에 수의 개수를 세요. `MAX_SIZE`를 넘으면 그만 세고, 수가 아닌 것이 있으면 TypeError."""
-    if hasattr(value, "__array__"):
-        return math.prod(getattr(value, "shape", ()))
-    if isinstance(value, numbers.Number):
-        return 1
-    if not isinstance(value, list | tuple | range):
-        raise TypeError(type(value).__name__)
-    total = 0
-    for part in value:
-        total += _count(part)
-        if total > MAX_SIZE:
-            break
-    return total
-
-
 def _same(given, expected, rtol):
     import numpy as np
 
-    if isinstance(expected, list):
-        return all(_same(a, b, rtol) for a, b in zip(given, expected, strict=True))
-    return given.shape == expected.shape and bool(np.allclose(given, expected, rtol=rtol, atol=1e-12))
+    return all(
+        a.shape == b.shape and np.allclose(a, b, rtol=rtol, atol=1e-12) for a, b in zip(given, expected, strict=True)
+    )

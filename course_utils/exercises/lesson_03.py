@@ -6,18 +6,18 @@ from course_utils.exercises import Problem
 
 
 def _half(x):
-    return 0.5 * np.asarray(x)
+    return 0.5 * x
 
 
 def _shift(x):
-    return np.asarray(x) ** 2 - 1
+    return x**2 - 1
 
 
 _CLEAN, _NOISE = np.array([[1.0, -1.0, 0.5], [0.0, 2.0, -0.5]]), np.array([[0.3, 0.2, -0.4], [-0.1, 0.5, 0.6]])
 
 
 def _gap(normal, anomaly):
-    return np.subtract.outer(np.asarray(anomaly, float), np.asarray(normal, float))
+    return np.subtract.outer(anomaly, normal)
 
 
 PROBLEMS = {

@@ -6,19 +6,13 @@ from course_utils.exercises import Problem
 
 
 def _kl(mu, log_var):
-    mu, log_var = np.asarray(mu), np.asarray(log_var)
     return -0.5 * np.sum(1 + log_var - mu**2 - np.exp(log_var), axis=-1)
 
 
 _BATCHES = (
-    ([[0.0, 0.0]], [[0.0, 0.0]]),
-    ([[1.0, -0.5], [0.3, 2.0], [0.0, 0.1]], [[0.2, -1.0], [0.0, 0.5], [-2.0, 1.0]]),
+    (np.zeros((1, 2)), np.zeros((1, 2))),
+    (np.array([[1.0, -0.5], [0.3, 2.0], [0.0, 0.1]]), np.array([[0.2, -1.0], [0.0, 0.5], [-2.0, 1.0]])),
 )
-
-
-def _given(function):
-    """학생의 함수와 같은 꼴: 목록이 아니라 배열을 받아요."""
-    return lambda mu, log_var: function(np.asarray(mu), np.asarray(log_var))
 
 
 PROBLEMS = {
@@ -38,28 +32,28 @@ PROBLEMS = {
     "05-2": Problem(
         form="kl(mu, log_var) 꼴의 함수. (배치,) 모양의 배열을 돌려줘요",
         answer=_kl,
-        inputs=tuple((np.array(mu), np.array(log_var)) for mu, log_var in _BATCHES),
+        inputs=_BATCHES,
         why="괄호 안을 잠재 차원에 대해 더하고 −½을 곱했어요. μ = 0, ℓ = 0이면 정확히 0이에요.",
         mistakes=[
             (
-                _given(lambda m, v: 0.5 * np.sum(1 + v - m**2 - np.exp(v), axis=-1)),
+                lambda m, v: 0.5 * np.sum(1 + v - m**2 - np.exp(v), axis=-1),
                 "부호가 뒤집혔어요. KL은 음수가 될 수 없어요.",
             ),
             (
-                _given(lambda m, v: -0.5 * np.mean(1 + v - m**2 - np.exp(v), axis=-1)),
+                lambda m, v: -0.5 * np.mean(1 + v - m**2 - np.exp(v), axis=-1),
                 "잠재 차원에 대해 평균을 냈어요. 차원마다의 KL은 더해야 해요.",
             ),
             (
-                _given(lambda m, v: -0.5 * np.sum(1 + v - m**2 - np.exp(v))),
+                lambda m, v: -0.5 * np.sum(1 + v - m**2 - np.exp(v)),
                 "배치까지 다 더해서 수 하나가 됐어요. 이미지마다 하나씩 나와야 해요. axis를 보세요.",
             ),
-            (_given(lambda m, v: -np.sum(1 + v - m**2 - np.exp(v), axis=-1)), "앞의 ½이 빠졌어요."),
+            (lambda m, v: -np.sum(1 + v - m**2 - np.exp(v), axis=-1), "앞의 ½이 빠졌어요."),
             (
-                _given(lambda m, v: -0.5 * np.sum(1 + v - m**2 - np.exp(v) ** 2, axis=-1)),
+                lambda m, v: -0.5 * np.sum(1 + v - m**2 - np.exp(v) ** 2, axis=-1),
                 "분산을 한 번 더 제곱했어요. exp(ℓ)이 이미 σ²이에요.",
             ),
             (
-                _given(lambda m, v: -0.5 * np.sum(1 + v - m**2 - np.exp(v / 2), axis=-1)),
+                lambda m, v: -0.5 * np.sum(1 + v - m**2 - np.exp(v / 2), axis=-1),
                 "마지막 항은 표준편차가 아니라 분산 σ² = exp(ℓ)이에요.",
             ),
         ],
