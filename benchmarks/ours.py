@@ -57,21 +57,22 @@ class Lesson:
         self.n_critic = getattr(self.model, "n_critic", 1)
         self.optimizers = [v for v in vars(self.model).values() if isinstance(v, keras.optimizers.Optimizer)]
         self.networks = self.parts()
+        self.latent = self.networks["decoder" if "decoder" in self.networks else "generator"].input_shape[1]
 
     def _catch(self, *args, **kwargs):
         self.call = inspect.signature(training.fit).bind(*args, **kwargs)
 
     def train(self, tick, forever=False, batch=None):
         """노트북이 부른 그대로 배워요. forever면 끝나지 않게, batch면 그 장수로. 묶음마다 `tick(본 그림의 수)`."""
-        given, done, batch = self.call.arguments, 0, batch or self.batch
+        given, done, size = self.call.arguments, 0, batch or self.batch
 
-        def count(*_):
+        def count(batch, logs):
             nonlocal done
             before, done = done, int(self.optimizers[0].iterations)
-            tick((done - before) * batch)
+            tick((done - before) * size)
 
         heard = keras.callbacks.LambdaCallback(on_train_batch_end=count)
-        given |= {"callbacks": [*given.get("callbacks", ()), heard], "batch_size": batch, "draw": None}
+        given |= {"callbacks": [*given.get("callbacks", ()), heard], "batch_size": size, "draw": None}
         if forever:
             given["epochs"] = FOREVER
         training.fit(*self.call.args, **self.call.kwargs)
@@ -89,7 +90,10 @@ class Lesson:
             optimizers.append(
                 {"rates": rates, "betas": betas, "epsilon": config["epsilon"], "clip": config["global_clipnorm"]}
             )
-        return {"batch": self.batch, "steps": self.steps, "n_critic": self.n_critic, "optimizers": optimizers}
+        return {
+            "batch": self.batch, "steps": self.steps, "latent": self.latent, "n_critic": self.n_critic,
+            "optimizers": optimizers,
+        }  # fmt: skip
 
 
 def lines_that_train(sources, name):
@@ -218,16 +222,15 @@ LESSONS = {
 }  # fmt: skip
 
 
-def probe(networks, images, batch=32):
+def probe(images, latent, batch=32):
     """첫 손실을 맞춰 볼 그림과 잡음. 늘 같아요.
 
     Args:
-        networks: `Lesson.networks`. images: uint8 (N, 28, 28). 앞의 batch장을 써요.
+        images: uint8 (N, 28, 28). 앞의 batch장을 써요. latent: 잠재 차원.
     Returns:
         (float32 (batch, 28, 28, 1), 0–1 · 정규분포 (batch, 잠재 차원) · 균등분포 (2, batch, 1)).
     """
     rng = np.random.default_rng(0)
-    latent = networks["decoder" if "decoder" in networks else "generator"].input_shape[1]
     z, uniform = rng.normal(size=(batch, latent)), rng.uniform(size=(2, batch, 1))
     return images[:batch, ..., None] / np.float32(255), z.astype("float32"), uniform.astype("float32")
 
@@ -238,7 +241,7 @@ def described(networks):
         name: [
             {"kind": type(layer).__name__, "config": layer.get_config(), "weights": layer.get_weights(),
              "sizes": (layer.input.shape[1:], layer.output.shape[1:])}
-            for layer in network.layers
+            for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)
         ]
         for name, network in networks.items()
     }  # fmt: skip
@@ -249,7 +252,7 @@ def checks(lesson, images):
     weights = {name: [v.shape for v in network.trainable_variables] for name, network in lesson.networks.items()}
     return {
         "parameters": {name: int(sum(map(np.prod, shapes))) for name, shapes in weights.items()},
-        "start_loss": [float(value) for value in lesson.start_loss(*probe(lesson.networks, images))],
+        "start_loss": [float(value) for value in lesson.start_loss(*probe(images, lesson.latent))],
     }
 
 
@@ -275,7 +278,7 @@ class Player(arena.Player):
         """경쟁자에게 건네는 첫 가중치와 배우는 법, 견줄 값들."""
         networks = self.lesson.networks
         return {
-            "networks": described(networks), "recipe": self.lesson.recipe(), "probe": probe(networks, self.images),
+            "networks": described(networks), "recipe": self.lesson.recipe(), "probe": probe(self.images, self.lesson.latent),
             "checks": checks(self.lesson, self.images),
         }  # fmt: skip
 

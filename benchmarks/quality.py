@@ -30,16 +30,16 @@ def textbook(key):
     if key == "dense_vae":
         cells = lessons.load_cells("05_vae", "dense")
         networks = {"encoder": cells["dense_encoder"](20), "decoder": cells["dense_decoder"](20)}
-        recipe, rates, betas = {"batch": 128}, [1e-3], (0.9, 0.999)
+        recipe, rates, betas = {"batch": 128, "latent": 20}, [1e-3], (0.9, 0.999)
     else:
         cells = lessons.load_cells("08_dcgan", "networks", "textbook")
         networks = {"generator": cells["textbook_generator"](100), "judge": cells["textbook_discriminator"]()}
-        recipe, rates, betas = {"batch": 64}, [2e-4, 2e-4], (0.5, 0.999)
+        recipe, rates, betas = {"batch": 64, "latent": 100}, [2e-4, 2e-4], (0.5, 0.999)
     if key == "wgan":
         layers = cells["layers"]
         convs = [part for f in (64, 128) for part in (layers.Conv2D(f, 5, 2, "same"), layers.LeakyReLU(0.2))]
         networks["judge"] = cells["keras"].Sequential([layers.Input((28, 28, 1)), *convs, layers.Flatten(), layers.Dense(1)])
-        recipe, rates, betas = {"batch": 320, "n_critic": 5, "penalize_one_in": 1}, [1e-4, 1e-4], (0.0, 0.9)
+        recipe, rates, betas = recipe | {"batch": 320, "n_critic": 5, "penalize_one_in": 1}, [1e-4, 1e-4], (0.0, 0.9)
     adams = [{"rates": [rate], "betas": betas, "epsilon": 1e-7, "clip": None} for rate in rates]
     recipe |= {"steps": 1, "average": False, "optimizers": adams}
     return {"networks": ours.described(networks), "recipe": recipe}

@@ -25,7 +25,7 @@ HOOK = """
 import sys
 if keras := sys.modules.get("keras"):
     class FirstStep(Exception): pass
-    def _stop(*_): raise FirstStep
+    def _stop(batch, logs): raise FirstStep
     def _fit(*args, _fit=keras.Model.fit, callbacks=None, **options):
         return _fit(*args, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=_stop), *(callbacks or ())], **options)
     keras.Model.fit = _fit

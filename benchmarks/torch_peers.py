@@ -99,7 +99,7 @@ def translated(layers, turn):
             parts.append(nn.LeakyReLU(config["negative_slope"], inplace=True))
         elif kind == "Dropout":
             parts.append(nn.Dropout(config["rate"]))
-        elif kind not in ("InputLayer", "Activation"):
+        elif kind != "Activation":
             raise KeyError(f"{kind} 층을 PyTorch로 옮기는 법을 몰라요")
         if config.get("activation", "linear") != "linear":
             parts.append(ACTIVATIONS[config["activation"]]())
@@ -118,19 +118,21 @@ def filled(part, weight, bias=None):
 
 
 class Peer:
-    """망(networks)과 배우는 법(recipe: `Lesson.recipe`). 최적화기는 turns()의 매개변수 묶음마다 하나예요."""
+    """망(networks, 이름마다의 속성으로도)과 배우는 법(recipe: `ours.Lesson.recipe`). 최적화기는 turns()마다 하나예요."""
 
     def __init__(self, networks, recipe):
+        vars(self).update(networks)
         self.networks, self.recipe, self.done = networks, recipe, 0
-        (self.first, self.second), self.batch = networks.values(), recipe["batch"]
 
-    def prepare(self, adam, wrap):
-        """adam: (매개변수들, 학습률, β들, ε) → 최적화기. wrap: 자주 부르는 함수를 감싸는 것(`torch.compile`)."""
-        self.rates, self.wrap = rates_at(self.recipe, 0), wrap
+    def prepare(self, kind, wrap):
+        """kind: Adam의 구현, "fused" | "foreach". wrap: 자주 부르는 함수를 감싸는 것(`torch.compile`)."""
+        self.rates = rates_at(self.recipe, 0)
         self.players = [
-            (turn, adam(turn, rate, values["betas"], values["epsilon"]), values["clip"])
-            for turn, rate, values in zip(self.turns(), self.rates, self.recipe["optimizers"], strict=True)
+            (weights, torch.optim.Adam(weights, rate, values["betas"], values["epsilon"], **{kind: True}), values["clip"])
+            for weights, rate, values in zip(self.turns(), self.rates, self.recipe["optimizers"], strict=True)
         ]
+        for name in self.wrapped:
+            setattr(self, name, wrap(getattr(self, name)))
 
     def learn(self, x):
         """한 걸음. 학습률의 마디가 바뀌면 따라가요."""
@@ -149,40 +151,35 @@ class Peer:
             nn.utils.clip_grad_norm_(weights, clip, foreach=True)
         optimizer.step()
 
+    def random(self, count):
+        return torch.randn(count, self.recipe["latent"])
+
 
 class Supervised(Peer):
     """인코더와 디코더, 최적화기 하나."""
 
-    latent = 1
+    wrapped = ("loss",)
 
     def turns(self):
-        return [[*self.first.parameters(), *self.second.parameters()]]
-
-    def prepare(self, adam, wrap):
-        super().prepare(adam, wrap)
-        self.loss = wrap(self.loss)
+        return [[*self.encoder.parameters(), *self.decoder.parameters()]]
 
     def loss(self, x, epsilon):
         return sum(self.start_loss(x, epsilon))
 
     def step(self, x):
-        self.improve(0, self.loss(x, torch.randn(len(x), self.latent)))
+        self.improve(0, self.loss(x, self.random(len(x))))
 
 
 class Autoencoder(Supervised):
     def start_loss(self, x, *_):
         x = x.flatten(1) * 2 - 1
-        return [F.mse_loss(self.second(self.first(x)), x)]
+        return [F.mse_loss(self.decoder(self.encoder(x)), x)]
 
 
 class VAE(Supervised):
-    def __init__(self, *given):
-        super().__init__(*given)
-        self.latent = self.first.mu.out_features
-
     def start_loss(self, x, epsilon, *_):
-        mu, log_var = self.first(x)
-        logits = self.second(mu + torch.exp(0.5 * log_var) * epsilon)
+        mu, log_var = self.encoder(x)
+        logits = self.decoder(mu + torch.exp(0.5 * log_var) * epsilon)
         rebuilt = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
         kl = -0.5 * torch.sum(1 + log_var - mu.square() - log_var.exp()) / len(x)
         return rebuilt, kl
@@ -194,21 +191,20 @@ class VAE(Supervised):
 
 
 class Adversarial(Peer):
-    """생성자(first)와 판별자(second), 생성자의 이동 평균."""
+    """생성자와 판별자, 생성자의 이동 평균."""
+
+    wrapped = ("generator", "judge_loss", "generator_loss")
 
     def turns(self):
-        return [list(network.parameters()) for network in (self.first, self.second)]
+        return [list(self.generator.parameters()), list(self.judge.parameters())]
 
-    def prepare(self, adam, wrap):
-        super().prepare(adam, wrap)
-        self.fast = [t for t in (*self.first.parameters(), *self.first.buffers()) if t.is_floating_point()]
-        self.slow, self.latent = [t.detach().clone() for t in self.fast], self.first[0].in_features
-        self.generator, self.judge_loss, self.generator_loss = map(
-            wrap, (self.first, self.judge_loss, self.generator_loss)
-        )
+    def prepare(self, kind, wrap):
+        self.fast = [t for t in self.generator.state_dict().values() if t.is_floating_point()]
+        self.slow = [t.clone() for t in self.fast]
+        super().prepare(kind, wrap)
 
     def paint(self, count):
-        return self.generator(torch.randn(count, self.latent))
+        return self.generator(self.random(count))
 
     def follow(self):
         if self.recipe.get("average", True):  # 교과서의 설정에는 없어요
@@ -217,21 +213,21 @@ class Adversarial(Peer):
                 torch._foreach_lerp_(self.slow, self.fast, 1 - decay)
 
     def generator_loss(self, fake):
-        return F.softplus(-self.second(fake)).mean()  # −log D(G(z))
+        return F.softplus(-self.judge(fake)).mean()  # −log D(G(z))
 
     def snapshot(self, count):
         """`ours.Adversarial.snapshot`과 같은 것을, 배우고 있는 망에서."""
-        self.first.eval()
+        network = self.networks["generator"].eval()
         with torch.no_grad():
-            images = torch.cat([self.first(torch.randn(500, self.latent)) for _ in range(-(-count // 500))])[:count]
-        self.first.train()
+            images = torch.cat([network(self.random(500)) for _ in range(-(-count // 500))])[:count]
+        network.train()
         return ((images.permute(0, 2, 3, 1).flip(1, 2) + 1) / 2).clamp(0, 1).numpy()
 
 
 class DenseGAN(Adversarial):
     def judge_loss(self, real, fake, uniform):
         targets = 1 - 0.1 * uniform[0], 0.1 * uniform[1]
-        logits = self.second(real), self.second(fake)
+        logits = self.judge(real), self.judge(fake)
         return sum(map(F.binary_cross_entropy_with_logits, logits, targets))
 
     def step(self, x):
@@ -242,16 +238,16 @@ class DenseGAN(Adversarial):
         self.follow()
 
     def start_loss(self, x, z, uniform):
-        self.second.eval()  # 드롭아웃 없이
-        fake = self.first(z)
+        self.judge.eval()  # 드롭아웃 없이
+        fake = self.generator(z)
         values = [self.judge_loss(2 * x - 1, fake, uniform), self.generator_loss(fake)]
-        self.second.train()
+        self.judge.train()
         return values
 
 
 class DCGAN(Adversarial):
     def judge_loss(self, real, fake):
-        return F.softplus(-self.second(real)).mean() + F.softplus(self.second(fake)).mean()
+        return F.softplus(-self.judge(real)).mean() + F.softplus(self.judge(fake)).mean()
 
     def step(self, x):
         fake = self.paint(len(x))
@@ -260,16 +256,16 @@ class DCGAN(Adversarial):
         self.follow()
 
     def start_loss(self, x, z, uniform):
-        fake = self.first(z)
+        fake = self.generator(z)
         return [self.judge_loss(2 * x - 1, fake), self.generator_loss(fake)]
 
 
 class WGAN(Adversarial):
     def parts(self, real, fake, epsilon):
-        gap = self.second(real).mean() - self.second(fake).mean()
+        gap = self.judge(real).mean() - self.judge(fake).mean()
         few = len(epsilon)
         between = (epsilon * real[:few] + (1 - epsilon) * fake[:few]).requires_grad_()
-        (slope,) = torch.autograd.grad(self.second(between).sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(self.judge(between).sum(), between, create_graph=True)
         lengths = torch.sqrt(slope.square().sum((1, 2, 3)) + 1e-12)
         return gap, (lengths - 1).square().mean()
 
@@ -278,7 +274,7 @@ class WGAN(Adversarial):
         return 10.0 * penalty - gap
 
     def generator_loss(self, fake):
-        return -self.second(fake).mean()
+        return -self.judge(fake).mean()
 
     def step(self, x):
         *parts, last = (2 * x - 1).chunk(self.recipe["n_critic"])
@@ -297,7 +293,7 @@ class WGAN(Adversarial):
 
     def start_loss(self, x, z, uniform):
         with torch.no_grad():
-            fake = self.first(z)
+            fake = self.generator(z)
         return self.parts(2 * x - 1, fake, uniform[0, : len(x) // 4, :, None, None])
 
 
@@ -315,19 +311,14 @@ class Player(arena.Player):
             optimizer: Adam의 구현, "fused" | "foreach".
             channels_last: 합성곱 망의 메모리 배치. compiled: `torch.compile`을 쓸까. bf16: autocast로 bfloat16을 쓸까.
         """
-        self.conv, self.bf16 = TASKS[key].conv, bf16
+        self.conv, self.bf16, self.size = TASKS[key].conv, bf16, start["recipe"]["batch"]
         networks = {name: translated(layers, self.conv) for name, layers in start["networks"].items()}
         self.peer = PEERS[key](networks, start["recipe"])
         self.checks = self.check(*start["probe"]) if "probe" in start else None
         layout = torch.channels_last if self.conv and channels_last else torch.contiguous_format
         for network in networks.values():
             network.to(memory_format=layout)
-        self.peer.prepare(
-            lambda weights, rate, betas, epsilon: torch.optim.Adam(
-                weights, rate, betas, epsilon, fused=optimizer == "fused", foreach=optimizer == "foreach"
-            ),
-            torch.compile if compiled else lambda function: function,
-        )
+        self.peer.prepare(optimizer, torch.compile if compiled else lambda function: function)
         self.pictures = self.tensor(images)[:, None]
 
     def tensor(self, images):
@@ -354,20 +345,19 @@ class Player(arena.Player):
             self.peer.learn(self.pictures[chosen].float().div_(255))
 
     def train(self, tick):
-        size = self.peer.batch
         while True:
             order = torch.randperm(len(self.pictures))
-            for start in range(0, len(order) - size + 1, size):
-                self.learn(order[start : start + size])
-                tick(size)
+            for start in range(0, len(order) - self.size + 1, self.size):
+                self.learn(order[start : start + self.size])
+                tick(self.size)
 
     def flops(self):
         """그림 한 장의 셈(행렬 곱과 합성곱만, 곱하고 더하기 = 2)."""
         from torch.utils.flop_counter import FlopCounterMode
 
         with FlopCounterMode(display=False) as counter:
-            self.learn(torch.arange(self.peer.batch))
-        return counter.get_total_flops() / self.peer.batch
+            self.learn(torch.arange(self.size))
+        return counter.get_total_flops() / self.size
 
     def snapshot(self, count):
         return self.peer.snapshot(count)
