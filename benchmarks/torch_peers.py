@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from benchmarks import TASKS, arena, rates_at
 
@@ -300,6 +302,18 @@ class WGAN(Adversarial):
 PEERS = {"ae": Autoencoder, "conv_vae": VAE, "dense_vae": VAE, "gan": DenseGAN, "dcgan": DCGAN, "wgan": WGAN}
 
 
+class FlopCounter(TorchDispatchMode):
+    """이 안에서 한 셈을 모두 세요(PyTorch의 `FlopCounterMode`는 09의 `autograd.grad`를 만나면 멈춰요)."""
+
+    total = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if formula := flop_registry.get(function._overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
 class Player(arena.Player):
     """경기장의 선수(`arena.Contestant`)."""
 
@@ -353,11 +367,9 @@ class Player(arena.Player):
 
     def flops(self):
         """그림 한 장의 셈(행렬 곱과 합성곱만, 곱하고 더하기 = 2)."""
-        from torch.utils.flop_counter import FlopCounterMode
-
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounter() as counter:
             self.learn(torch.arange(self.size))
-        return counter.get_total_flops() / self.size
+        return counter.total / self.size
 
     def snapshot(self, count):
         return self.peer.snapshot(count)
