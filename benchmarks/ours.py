@@ -1,247 +1,289 @@
-"""우리: 노트북의 셀을 태그로 꺼내 그대로 배워요. 학생이 얻는 것(한 번에 여러 걸음, 진행 표시, 저장까지)을 재요."""
+"""우리: 노트북의 셀을 그대로 배워요. 학생이 얻는 것(한 번에 여러 걸음, 진행 표시, 저장까지)을 재요.
+
+노트북에서 그 학습을 하는 줄들을 실행하다가 `training.fit`을 부르는 순간을 붙잡아 두고, 잴 때 그대로 불러요.
+배치, 최적화기, 걸음의 수는 붙잡은 것에서 읽어 경쟁자에게 건네요. 그래서 레슨에서 고치면 경쟁자도 함께 바뀌어요.
+"""
 
 import ast
 import inspect
 from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 
 import course_utils
-from benchmarks import flops
-from benchmarks.arena import save_weights
-from benchmarks.tasks import TASKS, probe
+from benchmarks import arena
 from course_utils import lessons, training
 
-FOREVER = 10_000_000  # 재는 동안 끝나지 않을 걸음의 수
+import keras  # isort: skip  (`training`이 Keras를 맞춰 불러온 다음에)
 
-
-def quick_settings(name):
-    """노트북의 프로파일 표에서 quick의 값들. {이름: 값}"""
-    notebook = nbformat.read(lessons.NOTEBOOKS / f"{name}.ipynb", as_version=4)
-    for cell in notebook.cells:
-        for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "table":
-                return {key: row[1] for key, row in ast.literal_eval(node.value).items()}
-    raise KeyError(f"{name}에 프로파일 표가 없어요")
+FOREVER = 1_000_000  # 재는 동안 끝나지 않을 에폭의 수
+POINTS = 100  # 학습률의 일정을 경쟁자에게 건넬 때 나누는 수
 
 
 class Lesson:
-    """레슨 하나의 모델과 학습.
+    """레슨의 모델 하나와, 노트북이 그것을 quick으로 배우는 방법.
 
     Attributes:
-        networks: {이름: Keras 모델}. 가중치를 옮기고 매개변수를 세는 단위예요.
-        batch: 한 걸음에 보는 진짜 그림의 수.
-        steps: quick 프로파일이 배우는 걸음의 수.
-        flops: 그림 한 장의 셈.
+        networks: {이름: Keras 모델}. 가중치를 옮기는 단위예요.
+        model: 노트북이 compile을 마친 모델.
+        call: 노트북이 `training.fit`에 넘긴 것(`inspect.BoundArguments`).
+        batch: 한 걸음에 보는 진짜 그림의 수. steps: quick의 걸음의 수. n_critic: 판별자를 고치는 횟수.
+        optimizers: compile된 최적화기들. 선수가 둘이면 생성자의 것이 먼저예요.
     """
 
-    def __init__(self, notebook, tags, images, seed):
-        self.run = course_utils.start("quick", "digits", seed, minutes=(1, 1, 1), keras=True)
-        self.images = images
-        self.cells = lessons.load_cells(notebook, *tags)
-        self.quick = quick_settings(notebook)
-        self.cells.update(run=self.run, cfg=SimpleNamespace(**self.quick), seed=seed, x_train=images)
-        self.steps = self.quick.get("steps")
+    notebook = training_name = None  # 노트북과, 그 안에서 이 학습을 부르는 이름
+    tags = ()
 
-    def train(self, tick, steps):
-        """노트북의 `train`을 steps걸음. 걸음을 마칠 때마다 `tick(본 그림의 수)`."""
-        batch = self.batch
+    def __init__(self, images, **sizes):
+        lesson = lessons.read(lessons.NOTEBOOKS / f"{self.notebook}.ipynb")
+        self.sources = [cell.source for cell in lesson.notebook.cells if cell.cell_type == "code"]
+        self.cells = lessons.load_cells(self.notebook, *self.tags)
+        self.cells |= {
+            "run": course_utils.start("quick", "digits", 0, minutes=(1, 1, 1)),
+            "cfg": SimpleNamespace(**{name: row[1] for name, row in lesson.table.items()}),
+            "digits": SimpleNamespace(name="", x_train=images),  # 적은 데이터라고 흔들어 보지 않게
+            "x_train": images,
+            "seed": 0,
+            "pretrained": False,
+            **dict.fromkeys(("draw_rebuilt", "draw_samples", "album", "rulers09")),  # 그리거나 재지 않아요
+        }
+        self.build(**sizes)
+        self.cells["training"] = SimpleNamespace(**vars(training) | {"fit": self._catch})
+        exec(lines_that_train(self.sources, self.training_name), self.cells)
+        self.cells["training"] = training
+        self.model, self.batch = self.call.arguments["model"], self.call.arguments["batch_size"]
+        per_epoch = self.call.arguments.get("steps_per_epoch") or len(images) // self.batch
+        self.steps = self.call.arguments["epochs"] * per_epoch
+        self.n_critic = getattr(self.model, "n_critic", 1)
+        self.optimizers = [v for v in vars(self.model).values() if isinstance(v, keras.optimizers.Optimizer)]
+        self.networks = self.parts()
+        self.latent = self.networks["decoder" if "decoder" in self.networks else "generator"].input_shape[1]
 
-        class Beat(training.Progress):
-            def __init__(self, draw=None, every=1):
-                super().__init__()
+    def _catch(self, *args, **kwargs):
+        self.call = inspect.signature(training.fit).bind(*args, **kwargs)
 
-            def on_train_begin(self, logs=None):
-                super().on_train_begin(logs)
-                self.optimizer = self.model.optimizer or self.model.g_optimizer
-                self.done = int(self.optimizer.iterations)
+    def train(self, tick, forever=False, batch=None):
+        """노트북이 부른 그대로 배워요. forever면 끝나지 않게, batch면 그 장수로. 묶음마다 `tick(본 그림의 수)`."""
+        given, done, size = self.call.arguments, 0, batch or self.batch
 
-            def on_train_batch_end(self, index, logs=None):
-                super().on_train_batch_end(index, logs)
-                before, self.done = self.done, int(self.optimizer.iterations)
-                tick((self.done - before) * batch)
+        def count(batch, logs):
+            nonlocal done
+            before, done = done, int(self.optimizers[0].iterations)
+            tick((done - before) * size)
 
-        shown, training.Progress = training.Progress, Beat
-        try:
-            self.learn(steps)
-        finally:
-            training.Progress = shown
+        heard = keras.callbacks.LambdaCallback(on_train_batch_end=count)
+        given |= {"callbacks": [*given.get("callbacks", ()), heard], "batch_size": size, "draw": None}
+        if forever:
+            given["epochs"] = FOREVER
+        training.fit(*self.call.args, **self.call.kwargs)
 
-
-class Autoencoder(Lesson):
-    def __init__(self, images, seed):
-        super().__init__("03_autoencoder", ("scale", "mlp"), images, seed)
-        encoder, decoder, model = self.cells["build_autoencoder"]()
-        self.networks = {"encoder": encoder, "decoder": decoder}
-        self.model, self.batch = model, self.quick["batch_size"]
-        self.flops = flops.supervised(encoder, decoder)
-
-    def start_loss(self, given):
-        x = given.images.reshape(-1, 784) * 2 - 1
-        return [float(np.mean(self.cells["mse"](x, np.asarray(self.model(x)))))]
-
-    def learn(self, steps):
-        """학습이 함수가 아니라 셀 둘이라서, 배치를 만드는 셀과 학습하는 셀을 찾아 그대로 실행해요."""
-        self.cells.update(digits=SimpleNamespace(name="", x_train=self.images), autoencoder=self.model)
-        self.cells["cfg"].steps = steps
-        self.cells["draw_rebuilt"] = None
-        for cell in nbformat.read(lessons.NOTEBOOKS / "03_autoencoder.ipynb", as_version=4).cells:
-            if "def to_pair(" in cell.source or "autoencoder.compile(" in cell.source:
-                exec(cell.source, self.cells)
+    def recipe(self):
+        """경쟁자에게 건네는 배우는 법. 학습률은 quick의 학습을 `POINTS`로 나눈 마디마다의 값이에요."""
+        optimizers = []
+        for optimizer, updates in zip(self.optimizers, (1, self.n_critic), strict=False):
+            config, rates = optimizer.get_config(), []
+            for point in range(POINTS):
+                optimizer.iterations.assign(int((point + 0.5) / POINTS * self.steps * updates))
+                rates.append(float(optimizer.learning_rate))
+            optimizer.iterations.assign(0)
+            betas = config["beta_1"], config["beta_2"]
+            optimizers.append(
+                {"rates": rates, "betas": betas, "epsilon": config["epsilon"], "clip": config["global_clipnorm"]}
+            )
+        return {
+            "batch": self.batch, "steps": self.steps, "latent": self.latent, "n_critic": self.n_critic,
+            "optimizers": optimizers,
+        }  # fmt: skip
 
 
-class VAE(Lesson):
-    def __init__(self, images, seed, kind, latent, batch, activation="relu"):
-        super().__init__("05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights"), images, seed)
-        nadam = self.cells["keras"].optimizers.Nadam
-        dense = {"rate": self.quick["dense_rate"], "warm_up": 0.1, "kl_start": 1.0, "adam": nadam, "jit": True}
-        self.batch, self.activation, self.recipe = batch, activation, dense if kind == "dense" else {}
-        self.steps = max(self.quick[f"{kind}_steps"], self.quick[f"{kind}_epochs"] * (len(images) // batch))
-        options = {"activation": activation} if kind == "dense" else {}
-        encoder, decoder = (self.cells[f"{kind}_{half}"](latent, **options) for half in ("encoder", "decoder"))
-        self.networks = {"encoder": encoder, "decoder": decoder}
-        self.model = self.cells["connect"](encoder, decoder)
-        self.flops = flops.supervised(encoder, decoder)
+def lines_that_train(sources, name):
+    """name이라는 학습을 하는 줄들: 그 이름을 넘기는 줄과, 같은 블록에서 그 앞에 있는 줄들.
 
-    def start_loss(self, given):
-        mu, log_var = (np.asarray(v, "float32") for v in self.networks["encoder"](given.images))
-        decoded = self.networks["decoder"](mu + np.exp(0.5 * log_var) * given.z)
-        loss, kl = self.cells["bernoulli_nll"], self.cells["kl_divergence"]
-        return [float(np.mean(loss(given.images, decoded))), float(np.mean(kl(mu, log_var)))]
+    Args:
+        sources: 노트북의 코드 셀들.
+        name: `training.fit`에 넘어가는 학습의 이름. 예: "08-dcgan".
+    Returns:
+        str.
+    """
+    for source in sources:
+        for node in ast.walk(ast.parse(source)) if repr(name) in source.replace('"', "'") else ():
+            for block in (getattr(node, "body", None), getattr(node, "orelse", None)):
+                for number, line in enumerate(block if isinstance(block, list) else (), start=1):
+                    if isinstance(line, ast.Assign | ast.Expr) and repr(name) in ast.unparse(line):
+                        return "\n".join(map(ast.unparse, block[:number]))
+    raise KeyError(f"노트북에 {name}이라는 학습이 없어요")
 
-    def learn(self, steps):
-        self.cells["train"](self.model, "bench", steps, self.batch, **self.recipe)
+
+class Supervised(Lesson):
+    def parts(self):
+        return dict(zip(("encoder", "decoder"), (x for x in self.model.layers if isinstance(x, keras.Model)), strict=True))  # fmt: skip
+
+
+class Autoencoder(Supervised):
+    notebook, training_name, tags = "03_autoencoder", "03-mlp", ("scale", "mlp")
+
+    def build(self):
+        *_, self.cells["autoencoder"] = self.cells["build_autoencoder"]()
+        exec(next(source for source in self.sources if "def to_pair(" in source), self.cells)  # 에폭의 수까지
+
+    def start_loss(self, images, z, uniform):
+        x = images.reshape(-1, 784) * 2 - 1
+        return [np.mean(self.cells["mse"](x, np.asarray(self.model(x))))]
+
+
+class VAE(Supervised):
+    notebook, tags = "05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights")
+
+    def start_loss(self, images, z, uniform):
+        mu, log_var = (np.asarray(v, "float32") for v in self.networks["encoder"](images))
+        decoded = self.networks["decoder"](mu + np.exp(0.5 * log_var) * z)
+        return [np.mean(self.cells["bernoulli_nll"](images, decoded)), np.mean(self.cells["kl_divergence"](mu, log_var))]  # fmt: skip
 
     def snapshot(self, count):
-        return self.activation, [network.get_weights() for network in self.networks.values()]
+        """심판이 잴 것: [인코더, 디코더]의 가중치."""
+        return [network.get_weights() for network in self.networks.values()]
+
+
+class ConvVAE(VAE):
+    training_name = "05-conv"
+
+    def build(self):
+        self.cells["vae"] = self.cells["connect"](self.cells["conv_encoder"](2), self.cells["conv_decoder"](2))
+
+
+class DenseVAE(VAE):
+    training_name = "05-dense"
+
+    def build(self, latent=20):
+        halves = (self.cells[f"dense_{half}"] for half in ("encoder", "decoder"))
+        pair = [half(latent, self.cells["cfg"].hidden, "silu") for half in halves]
+        self.cells["vae20"] = self.cells["connect"](*pair)
 
 
 class Adversarial(Lesson):
-    """06, 08, 09: 생성자와 판별자를 담은 모델 하나."""
+    """생성자와 판별자를 담은 모델 하나."""
 
-    def start(self, model, judge):
+    def parts(self):
+        judge = getattr(self.model, "critic", None) or self.model.discriminator
+        return {"generator": self.model.generator, "judge": judge}
+
+    def fill(self, name, model):
+        """노트북처럼, 한 번 불러 build를 마친 모델을 그 이름으로 둬요."""
         model(np.zeros((1, model.latent_dim), "float32"))
-        self.model, self.judge = model, judge
-        self.networks = {"generator": model.generator, "judge": judge}
-
-    def turn(self, images, training):
-        return self.judge(images, training=training)
+        self.cells[name] = model
 
     def snapshot(self, count):
+        """심판이 잴 것: 평균본이 그린 그림 (count, 28, 28, 1), 0–1."""
         z = np.random.default_rng(0).normal(size=(count, self.model.latent_dim)).astype("float32")
         return np.clip((self.model.average.predict(z, batch_size=500, verbose=0) + 1) / 2, 0, 1)
 
-    def learn(self, steps):
-        self.cells["train"](self.model, "bench", steps)
-
-    def default_batch(self):
-        return inspect.signature(self.cells["train"]).parameters["batch_size"].default
-
 
 class DenseGAN(Adversarial):
-    def __init__(self, images, seed):
-        super().__init__("06_gan", ("networks", "gan", "train"), images, seed)
-        pair, latent = (self.cells["dense_generator"](64), self.cells["dense_discriminator"]()), TASKS["gan"].latent
-        self.start(self.cells["GAN"](*pair, latent), pair[1])
-        self.batch = self.default_batch()
-        self.flops = flops.adversarial(*pair, fakes=2)
+    notebook, training_name, tags = "06_gan", "06-gan", ("networks", "gan", "train")
 
-    def learn(self, steps):
-        self.cells["train"](self.model, "bench", steps, jit=True)
+    def build(self):
+        self.cells["latent_dim"] = 64  # 모델은 학습하는 셀이 만들어요
 
-    def start_loss(self, given):
-        entropy, noise = self.cells["cross_entropy"], 0.1 * given.uniform
-        fake = self.model.generator(given.z)
-        on_real, on_fake = self.turn(2 * given.images - 1, False), self.turn(fake, False)  # 드롭아웃을 끄고
-        d_loss = entropy(1 - noise[0], on_real) + entropy(noise[1], on_fake)
-        return [float(d_loss), float(entropy(1.0, on_fake))]
+    def start_loss(self, images, z, uniform):
+        entropy, noise, judge = self.cells["cross_entropy"], self.model.label_noise * uniform, self.networks["judge"]
+        on_real, on_fake = judge(2 * images - 1), judge(self.model.generator(z))  # 드롭아웃 없이
+        return [entropy(1 - noise[0], on_real) + entropy(noise[1], on_fake), entropy(1.0, on_fake)]
 
 
 class DCGAN(Adversarial):
-    def __init__(self, images, seed):
-        super().__init__("08_dcgan", ("networks", "textbook", "gan", "train"), images, seed)
-        pair, latent = (self.cells["generator"](32), self.cells["discriminator"]()), TASKS["dcgan"].latent
-        self.start(self.cells["DCGAN"](*pair, latent), pair[1])
-        self.batch = self.default_batch()
-        self.flops = flops.adversarial(*pair)
+    notebook, training_name, tags = "08_dcgan", "08-dcgan", ("networks", "gan", "train")
 
-    def start_loss(self, given):
-        fake = self.model.generator(given.z, training=True)
-        on_real, on_fake = self.turn(2 * given.images - 1, True), self.turn(fake, True)
+    def build(self):
+        self.fill("dcgan", self.cells["DCGAN"](self.cells["generator"](32), self.cells["discriminator"](), 32))
+
+    def start_loss(self, images, z, uniform):
+        fake, bce = self.model.generator(z, training=True), self.model.bce
+        on_real, on_fake = (self.networks["judge"](x, training=True) for x in (2 * images - 1, fake))
         ones, zeros = np.ones(on_real.shape, "float32"), np.zeros(on_real.shape, "float32")
-        bce = self.model.bce
-        return [float(bce(ones, on_real) + bce(zeros, on_fake)), float(bce(ones, on_fake))]
+        return [bce(ones, on_real) + bce(zeros, on_fake), bce(ones, on_fake)]
 
 
 class WGAN(Adversarial):
-    def __init__(self, images, seed):
-        super().__init__("09_wgan", ("networks", "penalty", "wgan", "train"), images, seed)
-        pair, latent = (self.cells["generator"](32), self.cells["critic"]()), TASKS["wgan"].latent
-        self.n_critic = self.quick["n_critic"]
-        self.start(self.cells["WGANGP"](*pair, latent, self.n_critic), pair[1])
-        self.batch = 32 * self.n_critic
-        self.flops = flops.wasserstein(*pair, self.n_critic, penalized=1 / 4)
+    notebook, training_name, tags = "09_wgan", "09-wgan", ("networks", "penalty", "wgan", "train")
 
-    def start_loss(self, given):
-        real, few = 2 * given.images - 1, len(given.images) // 4
-        fake = self.model.generator(given.z, training=True)
-        gap = np.mean(self.turn(real, True)) - np.mean(self.turn(fake, True))
-        epsilon = given.uniform[0, :few, :, None, None]
-        penalty = self.cells["gradient_penalty"](self.judge, real[:few], fake[:few], epsilon)
-        return [float(gap), float(penalty)]
+    def build(self):
+        pair = self.cells["generator"](32), self.cells["critic"]()
+        self.fill("wgan", self.cells["WGANGP"](*pair, 32, self.cells["cfg"].n_critic))
 
-    def learn(self, steps):
-        rate = self.cells["RATE"]
-        optimizers = self.cells["adam"](rate, steps), self.cells["adam"](2 * rate, steps * self.n_critic)
-        self.cells["train"](self.model, "bench", steps, optimizers, self.batch)
+    def start_loss(self, images, z, uniform):
+        real, few, judge = 2 * images - 1, len(images) // 4, self.networks["judge"]
+        fake = self.model.generator(z, training=True)
+        penalty = self.cells["gradient_penalty"](judge, real[:few], fake[:few], uniform[0, :few, :, None, None])
+        return [np.mean(judge(real)) - np.mean(judge(fake)), penalty]
 
 
 LESSONS = {
-    "ae": Autoencoder,
-    "conv_vae": lambda images, seed: VAE(images, seed, "conv", 2, 60),
-    "dense_vae": lambda images, seed, latent=20, batch=128, activation="silu": VAE(
-        images, seed, "dense", latent, batch, activation
-    ),
-    "gan": DenseGAN,
-    "dcgan": DCGAN,
-    "wgan": WGAN,
-}
+    "ae": Autoencoder, "conv_vae": ConvVAE, "dense_vae": DenseVAE, "gan": DenseGAN, "dcgan": DCGAN, "wgan": WGAN,
+}  # fmt: skip
 
 
-class Player:
+def probe(images, latent, batch=32):
+    """첫 손실을 맞춰 볼 그림과 잡음. 늘 같아요.
+
+    Args:
+        images: uint8 (N, 28, 28). 앞의 batch장을 써요. latent: 잠재 차원.
+    Returns:
+        (float32 (batch, 28, 28, 1), 0–1 · 정규분포 (batch, 잠재 차원) · 균등분포 (2, batch, 1)).
+    """
+    rng = np.random.default_rng(0)
+    z, uniform = rng.normal(size=(batch, latent)), rng.uniform(size=(2, batch, 1))
+    return images[:batch, ..., None] / np.float32(255), z.astype("float32"), uniform.astype("float32")
+
+
+def described(networks):
+    """망의 층과 가중치를 TensorFlow 없이 읽을 수 있게. {이름: [층마다의 사전]}"""
+    return {
+        name: [
+            {"kind": type(layer).__name__, "config": layer.get_config(), "weights": layer.get_weights(),
+             "sizes": (layer.input.shape[1:], layer.output.shape[1:])}
+            for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)
+        ]
+        for name, network in networks.items()
+    }  # fmt: skip
+
+
+def checks(lesson, images):
+    """같은 망을 같은 가중치에서 시작했는지 견줄 값들."""
+    weights = {name: [v.shape for v in network.trainable_variables] for name, network in lesson.networks.items()}
+    return {
+        "parameters": {name: int(sum(map(np.prod, shapes))) for name, shapes in weights.items()},
+        "start_loss": [float(value) for value in lesson.start_loss(*probe(images, lesson.latent))],
+    }
+
+
+class Player(arena.Player):
     """경기장의 선수(`arena.Contestant`)."""
 
-    def __init__(self, key, images, weights=None, bf16=False, steps=FOREVER, **sizes):
+    def __init__(self, key, images, bf16=False, forever=True, batch=None, **sizes):
         """
         Args:
-            key: `TASKS`의 이름.
-            images: uint8 (N, 28, 28).
-            weights: 첫 가중치를 적어 둘 .npz 경로. 다른 선수가 여기서 시작해요.
+            key: `TASKS`의 이름. images: uint8 (N, 28, 28).
             bf16: 망이 내보내는 층만 빼고 bfloat16으로 곱할까. 손실, 잡음, 가중치는 그대로 float32예요.
-            steps: 배울 걸음의 수. None이면 quick 프로파일대로.
-            **sizes: dense_vae의 잠재 차원(latent)과 배치(batch)를 바꿀 때.
+            forever: False면 노트북의 quick만큼만 배워요.
+            batch: 배치의 장수를 바꿀 때. **sizes: dense_vae의 잠재 차원(latent)을 바꿀 때.
         """
-        self.lesson = lesson = LESSONS[key](images, 0, **sizes)
-        if bf16:
-            for network in lesson.networks.values():
-                for layer in network.layers:
-                    if layer.name not in network.output_names:
-                        layer.dtype_policy = "mixed_bfloat16"
-        self.steps = steps or lesson.steps
-        self.info = {"batch": lesson.batch, "flops": lesson.flops}
-        if weights:
-            save_weights(weights, {name: network.get_weights() for name, network in lesson.networks.items()})
-            self.info["parameters"] = {name: count_trainable(network) for name, network in lesson.networks.items()}
-            self.info["start_loss"] = lesson.start_loss(probe(key, images))
+        self.lesson, self.images = LESSONS[key](images, **sizes), images
+        self.options = {"forever": forever, "batch": batch}
+        for network in self.lesson.networks.values() if bf16 else ():
+            for layer in network.layers:
+                if layer.name not in network.output_names:
+                    layer.dtype_policy = "mixed_bfloat16"
+
+    def start(self):
+        """경쟁자에게 건네는 첫 가중치와 배우는 법, 견줄 값들."""
+        networks = self.lesson.networks
+        return {
+            "networks": described(networks), "recipe": self.lesson.recipe(), "probe": probe(self.images, self.lesson.latent),
+            "checks": checks(self.lesson, self.images),
+        }  # fmt: skip
 
     def train(self, tick):
-        self.lesson.train(tick, self.steps)
+        self.lesson.train(tick, **self.options)
 
     def snapshot(self, count):
-        """지금의 모델: VAE는 (활성화 함수, 가중치 [인코더, 디코더]), GAN은 평균본의 그림 (count, 28, 28, 1), 0–1."""
         return self.lesson.snapshot(count)
-
-
-def count_trainable(network):
-    return sum(int(np.prod(v.shape)) for v in network.trainable_variables)

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import statistics
-import tempfile
+import time
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -19,100 +19,93 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import TASKS
 from benchmarks.arena import CORES, Contestant, Failed
-from benchmarks.tasks import TASKS
 from course_utils import data
 from course_utils.errors import CourseError
 
-WARM_UP = 1  # 버리는 바퀴
+OURS, GEMM = "우리(노트북)", "GEMM"
 
 
 class Entry(NamedTuple):
-    """title: 표에 적는 이름. module, options: `Contestant`에 넘기는 것. peer: "fp32" | "bf16"이면 견줄 PyTorch."""
+    """title: 표에 적는 이름. module, options: `Contestant`에 넘기는 것."""
 
     title: str
     module: str
     options: dict
-    peer: str | None = None
 
 
 def entries(key):
     """모델 하나를 두고 겨루는 선수들. 첫째가 우리예요."""
     conv = TASKS[key].conv
     found = [
-        Entry("우리(노트북)", "ours", {}),
-        Entry("PyTorch, fused Adam", "torch_peers", {}, "fp32"),
-        Entry("PyTorch, foreach Adam", "torch_peers", {"optimizer": "foreach"}, "fp32"),
-        Entry("PyTorch, torch.compile", "torch_peers", {"compiled": True}, "fp32"),
+        Entry(OURS, "ours", {}),
+        Entry("PyTorch, fused Adam", "torch_peers", {}),
+        Entry("PyTorch, foreach Adam", "torch_peers", {"optimizer": "foreach"}),
+        Entry("PyTorch, torch.compile", "torch_peers", {"compiled": True}),
         Entry("train_on_batch", "classic", {}),
     ]
     if conv:
-        found.insert(3, Entry("PyTorch, channels_last 없이", "torch_peers", {"channels_last": False}, "fp32"))
+        found.insert(3, Entry("PyTorch, channels_last 없이", "torch_peers", {"channels_last": False}))
     if key in ("gan", "dcgan"):
         found.append(Entry("train_on_batch + predict", "classic", {"predict": True}))
     if conv and has_bf16():
-        found += [
-            Entry("우리, bf16", "ours", {"bf16": True}),
-            Entry("PyTorch, bf16", "torch_peers", {"bf16": True}, "bf16"),
-        ]
+        found += [Entry("우리, bf16", "ours", {"bf16": True}), Entry("PyTorch, bf16", "torch_peers", {"bf16": True})]
     return found
 
 
 class Result(NamedTuple):
-    """rates: 바퀴마다의 images/s. first: 프로세스가 시작되어 첫 걸음까지의 초. memory: MB. info: 선수의 info."""
+    """rates: 바퀴마다의 images/s. first: 프로세스가 시작되어 첫 걸음(묶음)까지의 초. memory: MB."""
 
     rates: list
     first: float
     memory: float
-    info: dict
 
 
 def compete(key, images, rounds, seconds, contestants):
-    """한 모델의 선수들을 번갈아 재요.
+    """한 모델의 선수들을 번갈아 재요. 첫 바퀴는 버려요.
 
     Args:
         key: `TASKS`의 이름. images: uint8 (N, 28, 28).
         rounds: 재는 바퀴의 수. seconds: 한 번에 적어도 달리는 초.
         contestants: `Entry`들. 첫째가 우리예요.
     Returns:
-        {이름: `Result`}. 행렬 곱의 속도(FLOP/s)는 "GEMM". 시작하지 못한 상대는 까닭을 알리고 빠져요.
+        ({이름: `Result`}, 그림 한 장의 셈이나 None). 행렬 곱의 속도(FLOP/s)는 `GEMM`. 시작하지 못한 상대는 알리고 빠져요.
     Raises:
         CourseError: 매개변수의 수나 첫 손실이 우리와 다를 때.
         Failed: 우리가 시작하지 못했거나, 누구든 달리다 멈췄을 때.
     """
-    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        weights, players = str(Path(folder, "start.npz")), {}
-        for entry in contestants:
+    start, players, first = None, {}, {}
+    with ExitStack() as stack:
+        for title, module, options in [*contestants, Entry(GEMM, "gemm", {})]:
+            given = {} if module == "ours" else {"start": start}
+            began = time.monotonic()
             try:
-                options = {"key": key, "images": images, "weights": weights} | entry.options
-                if entry.module == "ours" and players:
-                    options["weights"] = None
-                player = stack.enter_context(Contestant(entry.module, **options))
-                for _ in range(WARM_UP + 1):
-                    player.run(0 if player.first_seconds is None else seconds)
+                player = stack.enter_context(Contestant(module, key=key, images=images, **given, **options))
+                told = None if title == GEMM or "bf16" in title else player.ask("start")
+                player.run(0)
+                first[title] = time.monotonic() - began
+                player.run(seconds)
             except Failed as error:
                 if not players:
                     raise
                 reason = str(error).strip().splitlines()[-1][:150]
-                print(f"  {entry.title}: 이 기계에서는 돌지 않아요({reason})", flush=True)
+                print(f"  {title}: 이 기계에서는 돌지 않아요({reason})", flush=True)
                 continue
-            players[entry.title] = player
-            print(f"  {entry.title}: 준비됐어요(첫 걸음까지 {player.first_seconds:.1f}초)", flush=True)
-            if "bf16" not in entry.title:
-                check_same(entry.title, player.info, players[contestants[0].title].info)
-        players["GEMM"] = stack.enter_context(Contestant("gemm"))
-        players["GEMM"].run(seconds / 2)
+            players[title], start = player, start or told
+            print(f"  {title}: 준비됐어요(첫 걸음까지 {first[title]:.1f}초)", flush=True)
+            if told:
+                check_same(title, told["checks"], start["checks"])
 
         rates = {title: [] for title in players}
         for number in range(rounds):
             for title, player in players.items():
-                done, took = player.run(seconds / 2 if title == "GEMM" else seconds)
+                done, took = player.run(seconds)
                 rates[title].append(done / took)
-            print(f"  {number + 1}/{rounds}바퀴: " + ", ".join(f"{t} {r[-1]:,.0f}" for t, r in rates.items() if t != "GEMM"), flush=True)  # fmt: skip
-        return {
-            title: Result(rates[title], player.first_seconds, player.ask("peak_memory"), player.info)
-            for title, player in players.items()
-        }
+            print(f"  {number + 1}/{rounds}바퀴: " + ", ".join(f"{t} {r[-1]:,.0f}" for t, r in rates.items() if t != GEMM), flush=True)  # fmt: skip
+        counter = next((player for title, player in players.items() if title.startswith("PyTorch, f")), None)
+        results = {t: Result(rates[t], first[t], player.ask("peak_memory")) for t, player in players.items()}
+        return results, counter and counter.ask("flops")
 
 
 def check_same(title, theirs, ours):
@@ -121,8 +114,6 @@ def check_same(title, theirs, ours):
         raise CourseError(f"{title}의 매개변수 {theirs['parameters']}이(가) 우리의 {ours['parameters']}와 달라요.")
     if not np.allclose(theirs["start_loss"], ours["start_loss"], rtol=1e-4, atol=1e-4):
         raise CourseError(f"{title}의 첫 손실 {theirs['start_loss']}이(가) 우리의 {ours['start_loss']}와 달라요.")
-    if theirs.get("batch", ours["batch"]) != ours["batch"]:
-        raise CourseError(f"{title}의 배치 {theirs['batch']}장이 우리의 {ours['batch']}장과 달라요.")
 
 
 def has_bf16():
@@ -131,28 +122,28 @@ def has_bf16():
     return info.exists() and bool({"avx512_bf16", "amx_bf16"} & set(info.read_text().split()))
 
 
-def rows(contestants, results):
-    """표의 줄들: [이름, images/s, 최소–최대, 우리 ÷ PyTorch, 그 최소–최대, 첫 걸음, 메모리, GEMM의 몇 %]."""
-    peak = max(results["GEMM"].rates)
-    work = results[contestants[0].title].info["flops"]
-    median = {title: statistics.median(result.rates) for title, result in results.items()}
-    best = {
-        kind: max((e.title for e in contestants if e.peer == kind and e.title in results), key=median.get, default=None)
-        for kind in ("fp32", "bf16")
-    }
+HEAD = ["", "images/s", "최소–최대", "÷ PyTorch", "최소–최대", "첫 걸음(초)", "메모리(MB)", "GEMM 대비"]
+
+
+def rows(results, flops=None):
+    """표의 줄들. `÷ PyTorch`는 같은 바퀴끼리 나눈 비의 가운데값이고, 상대는 같은 정밀도의 가장 빠른 PyTorch예요."""
+    median = {title: statistics.median(result.rates) for title, result in results.items() if title != GEMM}
+    rivals = {}
+    for bf16 in (False, True):
+        peers = [t for t in median if t.startswith("PyTorch") and ("bf16" in t) == bf16]
+        rivals[bf16] = max(peers, key=median.get, default=None)
     table = []
-    for entry in contestants:
-        if entry.title not in results:
-            continue
-        result, rival = results[entry.title], best["bf16" if "bf16" in entry.title else "fp32"]
-        ratio, spread = "", ""
-        if rival and entry.peer is None:
+    for title, middle in median.items():
+        result, rival = results[title], rivals["bf16" in title]
+        ratio = spread = share = ""
+        if rival and not title.startswith("PyTorch"):
             each = [a / b for a, b in zip(result.rates, results[rival].rates, strict=True)]
             ratio, spread = f"{statistics.median(each):.2f}", f"{min(each):.2f}–{max(each):.2f}"
-        mark = " ←" if entry.title in best.values() else ""
+        if flops:
+            share = f"{middle * flops / max(results[GEMM].rates):.0%}"
         table.append([
-            entry.title + mark, f"{median[entry.title]:,.0f}", f"{min(result.rates):,.0f}–{max(result.rates):,.0f}",
-            ratio, spread, f"{result.first:.1f}", f"{result.memory:,.0f}", f"{median[entry.title] * work / peak:.0%}",
+            title + " ←" * (title == rival), f"{middle:,.0f}", f"{min(result.rates):,.0f}–{max(result.rates):,.0f}",
+            ratio, spread, f"{result.first:.1f}", f"{result.memory:,.0f}", share,
         ])  # fmt: skip
     return table
 
@@ -160,14 +151,15 @@ def rows(contestants, results):
 def machine():
     """기계를 한 줄로."""
     info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []  # fmt: skip
-    versions = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "torch"))
-    return f"{(names or [platform.processor()])[0]}, {CORES}코어, Python {platform.python_version()}, {versions}"
+    lines = info.read_text().splitlines() if info.exists() else []
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    versions = ", ".join(f"{package} {version(package)}" for package in ("tensorflow", "keras", "torch"))
+    return f"{name}, {CORES}코어, Python {platform.python_version()}, {versions}"
 
 
-HEAD = [
-    "", "images/s", "최소–최대", "÷ PyTorch", "최소–최대", "첫 걸음(초)", "메모리(MB)", "GEMM 대비",
-]  # fmt: skip
+def table(head, lines):
+    """마크다운 표. 첫 칸은 왼쪽으로, 나머지는 오른쪽으로 맞춰요."""
+    return "\n".join(f"|{'|'.join(line)}|" for line in (head, ["---", *["---:"] * (len(head) - 1)], *lines))
 
 
 def main(arguments=None):
@@ -184,20 +176,16 @@ def main(arguments=None):
     print(machine(), flush=True)
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > CORES / 4:
         print("⚠️ 다른 프로그램이 CPU를 쓰고 있어요. 특히 PyTorch의 값이 실제보다 훨씬 작게 나와요.", flush=True)
-    tables, record = [], {"machine": machine(), "models": {}}
+    record = {"machine": machine(), "models": {}}
     for key in chosen.models or TASKS:
-        print(f"{TASKS[key].title}", flush=True)
-        results = compete(key, images, chosen.rounds, chosen.seconds, contestants := entries(key))
-        peak = max(results["GEMM"].rates)
-        work = results[contestants[0].title].info["flops"]
-        title = f"{TASKS[key].title} · 그림 한 장에 {work / 1e6:.1f} MFLOP · GEMM {peak / 1e9:.0f} GFLOP/s"
-        lines = ["|".join(["", *line, ""]) for line in (HEAD, ["---", *["---:"] * 7], *rows(contestants, results))]
-        tables.append("\n".join([f"**{title}**", "", *lines]))
-        print("\n" + tables[-1] + "\n", flush=True)
+        print(TASKS[key].title, flush=True)
+        results, flops = compete(key, images, chosen.rounds, chosen.seconds, entries(key))
+        work = f" · 그림 한 장에 {flops / 1e6:.1f} MFLOP" if flops else ""
+        peak = max(results[GEMM].rates) / 1e9
+        print(f"\n**{TASKS[key].title}{work} · GEMM {peak:.0f} GFLOP/s**\n\n{table(HEAD, rows(results, flops))}\n", flush=True)  # fmt: skip
         record["models"][key] = {name: result._asdict() for name, result in results.items()}
         if chosen.json:
-            chosen.json.write_text(json.dumps(record, ensure_ascii=False, indent=1))
-    print("\n".join(["=" * 60, machine(), "", *("\n\n".join(tables).splitlines())]))
+            chosen.json.write_text(json.dumps(record, ensure_ascii=False, indent=1), "utf-8")
 
 
 if __name__ == "__main__":

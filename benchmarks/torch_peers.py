@@ -1,20 +1,26 @@
-"""견줄 상대: PyTorch로 쓴 같은 망, 같은 손실, 같은 최적화기. 우리의 첫 가중치를 옮겨 받아 같은 손실에서 시작해요.
+"""견줄 상대: PyTorch로 옮긴 같은 망, 같은 손실, 같은 최적화기. 우리의 첫 가중치를 받아 같은 손실에서 시작해요.
 
 Keras의 `same` 합성곱은 짝이 맞지 않는 한 줄을 아래와 오른쪽에, PyTorch의 `padding`은 위와 왼쪽에 둬요. 그래서
 합성곱 망은 모든 것(그림, 커널, 납작하게 편 자리)을 180도 돌린 채 배워요. 같은 함수이고, PyTorch에 덤이 들지 않아요.
 """
 
-import itertools
-
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from benchmarks.arena import CORES, read_weights
-from benchmarks.tasks import TASKS, probe
+from benchmarks import TASKS, arena, rates_at
 
-torch.set_num_threads(CORES)
+torch.set_num_threads(arena.CORES)
+
+ACTIVATIONS = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Identity,  # 손실이 로짓을 받아요
+}
 
 
 class Flat(nn.Module):
@@ -27,7 +33,7 @@ class Flat(nn.Module):
 class Spread(nn.Module):
     """(B, H·W·C) → (B, C, H, W)."""
 
-    def __init__(self, *shape):
+    def __init__(self, shape):
         super().__init__()
         self.shape = shape
 
@@ -35,273 +41,192 @@ class Spread(nn.Module):
         return x.unflatten(1, self.shape).permute(0, 3, 1, 2)
 
 
-def dense(inputs, outputs, bias=True, rows=None, columns=None):
-    """nn.Linear. rows, columns: 입력이나 출력이 편 그림일 때 그 모양 (H, W, C). 가중치를 돌려 담을 때 써요."""
-    layer = nn.Linear(inputs, outputs, bias)
-    layer.rows, layer.columns = rows, columns
-    return layer
-
-
-def norm(channels):
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.1)  # Keras의 momentum 0.9
-
-
-def relu():
-    return nn.ReLU(inplace=True)
-
-
-def leaky():
-    return nn.LeakyReLU(0.2, inplace=True)
-
-
-def mlp(*widths, activation=relu, output=()):
-    pairs = list(itertools.pairwise(widths))
-    hidden = [part for pair in pairs[:-1] for part in (dense(*pair), activation())]
-    return nn.Sequential(*hidden, dense(*pairs[-1]), *output)
-
-
 class TwoHeads(nn.Module):
     """몸통 뒤에 μ와 log σ²를 내는 Dense 둘."""
 
-    def __init__(self, body, width, latent):
+    def __init__(self, body, mu, log_var):
         super().__init__()
-        self.body, self.mu, self.log_var = body, dense(width, latent), dense(width, latent)
+        self.body, self.mu, self.log_var = body, mu, log_var
 
     def forward(self, x):
         x = self.body(x)
         return self.mu(x), self.log_var(x)
 
 
-def conv_encoder():
-    convolutions = [
-        part
-        for a, b, stride in ((1, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1))
-        for part in (nn.Conv2d(a, b, 3, stride, 1), relu())
-    ]
-    size = (14, 14, 64)
-    return TwoHeads(nn.Sequential(*convolutions, Flat(), dense(14 * 14 * 64, 32, rows=size), relu()), 32, 2)
+def turned(tensor, channels):
+    """납작하게 편 그림 (H·W·C, …)을 180도."""
+    return tensor.reshape(-1, channels, *tensor.shape[1:]).flip(0).reshape(tensor.shape)
 
 
-def conv_decoder():
-    """마지막은 로짓. 시그모이드는 손실 안에 있어요."""
-    return nn.Sequential(
-        dense(2, 14 * 14 * 64, columns=(14, 14, 64)), relu(), Spread(14, 14, 64),
-        nn.ConvTranspose2d(64, 32, 3, 2, 1, 1), relu(), nn.Conv2d(32, 1, 3, 1, 1),
-    )  # fmt: skip
+def translated(layers, turn):
+    """같은 가중치의 PyTorch 망.
+
+    Args:
+        layers: `ours.described`의 망 하나.
+        turn: 180도 돌릴까.
+    """
+    parts, flat, dense = [], None, None  # flat: 앞에서 편 그림의 채널 수
+    for layer in layers:
+        kind, config, (inputs, outputs) = layer["kind"], layer["config"], layer["sizes"]
+        tensors = [torch.from_numpy(np.array(array)) for array in layer["weights"]]
+        if kind == "Flatten":
+            parts.append(Flat())
+            flat = inputs[-1] if turn else None
+        elif kind == "Reshape":
+            for tensor in dense.parameters() if turn else ():
+                tensor.data = turned(tensor.data, outputs[-1])
+            parts.append(Spread(outputs))
+        elif kind == "Dense":
+            kernel = turned(tensors[0], flat) if flat else tensors[0]
+            dense, flat = filled(nn.Linear(*kernel.shape, bias=len(tensors) == 2), kernel.T, *tensors[1:]), None
+            parts.append(dense)
+        elif kind in ("Conv2D", "Conv2DTranspose"):
+            (size, _), (stride, _), bias = config["kernel_size"], config["strides"], len(tensors) == 2
+            kernel = tensors[0].flip(0, 1).permute(3, 2, 0, 1)
+            if kind == "Conv2D":
+                padding = -(-((outputs[0] - 1) * stride + size - inputs[0]) // 2)
+                part = nn.Conv2d(inputs[-1], outputs[-1], size, stride, padding, bias=bias)
+            else:
+                padding = -(-(size - stride) // 2)
+                extra = 2 * padding - (size - stride)
+                part = nn.ConvTranspose2d(inputs[-1], outputs[-1], size, stride, padding, extra, bias=bias)
+            parts.append(filled(part, kernel, *tensors[1:]))
+        elif kind == "BatchNormalization":
+            part = nn.BatchNorm2d(inputs[-1], config["epsilon"], 1 - config["momentum"])
+            part.running_mean, part.running_var = tensors[2:]
+            parts.append(filled(part, *tensors[:2]))
+        elif kind == "ReLU":
+            parts.append(nn.ReLU(inplace=True))
+        elif kind == "LeakyReLU":
+            parts.append(nn.LeakyReLU(config["negative_slope"], inplace=True))
+        elif kind == "Dropout":
+            parts.append(nn.Dropout(config["rate"]))
+        elif kind != "Activation":
+            raise KeyError(f"{kind} 층을 PyTorch로 옮기는 법을 몰라요")
+        if config.get("activation", "linear") != "linear":
+            parts.append(ACTIVATIONS[config["activation"]]())
+    if layers[-1]["config"]["name"] == "log_var":
+        return TwoHeads(nn.Sequential(*parts[:-2]), *parts[-2:])
+    return nn.Sequential(*parts)
 
 
-def dense_encoder(activation):
-    return TwoHeads(nn.Sequential(nn.Flatten(), dense(784, 400), activation()), 400, 20)
-
-
-def dense_generator():
-    return nn.Sequential(
-        dense(64, 128), leaky(), dense(128, 256), leaky(), dense(256, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28))
-    )
-
-
-def dense_judge():
-    hidden = [part for a, b in ((784, 256), (256, 128)) for part in (dense(a, b), leaky(), nn.Dropout(0.1))]
-    return nn.Sequential(nn.Flatten(), *hidden, dense(128, 1))
-
-
-def conv_generator():
-    return nn.Sequential(
-        dense(32, 7 * 7 * 64, bias=False, columns=(7, 7, 64)), Spread(7, 7, 64), norm(64), relu(),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), norm(32), relu(),
-        nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=False), norm(16), relu(),
-        nn.Conv2d(16, 1, 3, 1, 1), nn.Tanh(),
-    )  # fmt: skip
-
-
-def conv_judge(first, normalize):
-    """08의 판별자(normalize, LeakyReLU)나 09의 비평가(SiLU)."""
-    bend = leaky if normalize else nn.SiLU
-    parts = [nn.Conv2d(1, first, 4, 2, 1), bend()]
-    for a, b, padding in ((first, 2 * first, 1), (2 * first, 4 * first, 2)):
-        parts += [nn.Conv2d(a, b, 4, 2, padding, bias=not normalize), *([norm(b)] if normalize else []), bend()]
-    return nn.Sequential(*parts, Flat(), dense(4 * 4 * 4 * first, 1, rows=(4, 4, 4 * first)))
-
-
-def turn(array):
-    """앞의 두 축을 180도."""
-    return array[::-1, ::-1]
-
-
-def copy_weights(network, arrays):
-    """Keras의 `get_weights()`를 같은 PyTorch 망에 옮겨 담아요. 합성곱은 180도 돌려요."""
-    arrays, values = iter(arrays), []
-    for part in network.modules():
-        if isinstance(part, nn.Linear):
-            kernel, bias = next(arrays), next(arrays) if part.bias is not None else None
-            if part.rows:
-                kernel = turn(kernel.reshape(*part.rows, -1)).reshape(kernel.shape)
-            kernel = kernel.T
-            if part.columns:
-                kernel = turn(kernel.reshape(*part.columns, -1)).reshape(kernel.shape)
-                bias = None if bias is None else turn(bias.reshape(part.columns)).reshape(-1)
-            values += [(part.weight, kernel), (part.bias, bias)]
-        elif isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-            kernel, bias = next(arrays), next(arrays) if part.bias is not None else None
-            values += [(part.weight, turn(kernel).transpose(3, 2, 0, 1)), (part.bias, bias)]
-        elif isinstance(part, nn.BatchNorm2d):
-            values += [(x, next(arrays)) for x in (part.weight, part.bias, part.running_mean, part.running_var)]
+def filled(part, weight, bias=None):
+    """가중치를 담은 층."""
     with torch.no_grad():
-        for tensor, value in values:
-            if tensor is not None:
-                tensor.copy_(torch.from_numpy(np.ascontiguousarray(value)).reshape(tensor.shape))
+        part.weight.copy_(weight)
+        if bias is not None:
+            part.bias.copy_(bias)
+    return part
 
 
-def textbook_generator():
-    return nn.Sequential(
-        nn.Linear(100, 7 * 7 * 128, bias=False), nn.Unflatten(1, (128, 7, 7)), nn.BatchNorm2d(128), relu(),
-        nn.ConvTranspose2d(128, 64, 5, 2, 2, 1, bias=False), nn.BatchNorm2d(64), relu(),
-        nn.ConvTranspose2d(64, 1, 5, 2, 2, 1), nn.Tanh(),
-    )  # fmt: skip
+class Peer:
+    """망(networks, 이름마다의 속성으로도)과 배우는 법(recipe: `ours.Lesson.recipe`). 최적화기는 turns()마다 하나예요."""
+
+    def __init__(self, networks, recipe):
+        vars(self).update(networks)
+        self.networks, self.recipe, self.done = networks, recipe, 0
+
+    def prepare(self, kind, wrap):
+        """kind: Adam의 구현, "fused" | "foreach". wrap: 자주 부르는 함수를 감싸는 것(`torch.compile`)."""
+        self.rates = rates_at(self.recipe, 0)
+        self.players = [
+            (weights, torch.optim.Adam(weights, rate, values["betas"], values["epsilon"], **{kind: True}), values["clip"])
+            for weights, rate, values in zip(self.turns(), self.rates, self.recipe["optimizers"], strict=True)
+        ]
+        for name in self.wrapped:
+            setattr(self, name, wrap(getattr(self, name)))
+
+    def learn(self, x):
+        """한 걸음. 학습률의 마디가 바뀌면 따라가요."""
+        if (rates := rates_at(self.recipe, self.done)) != self.rates:
+            self.rates = rates
+            for (_, optimizer, _), rate in zip(self.players, rates, strict=True):
+                optimizer.param_groups[0]["lr"] = rate
+        self.step(x)
+        self.done += 1
+
+    def improve(self, who, loss):
+        weights, optimizer, clip = self.players[who]
+        optimizer.zero_grad()
+        loss.backward(inputs=weights)
+        if clip:
+            nn.utils.clip_grad_norm_(weights, clip, foreach=True)
+        optimizer.step()
+
+    def random(self, count):
+        return torch.randn(count, self.recipe["latent"])
 
 
-def textbook_judge(normalize):
-    return nn.Sequential(
-        nn.Conv2d(1, 64, 5, 2, 2), leaky(),
-        nn.Conv2d(64, 128, 5, 2, 2, bias=not normalize), *([nn.BatchNorm2d(128)] if normalize else []), leaky(),
-        nn.Flatten(), nn.Linear(7 * 7 * 128, 1),
-    )  # fmt: skip
+class Supervised(Peer):
+    """인코더와 디코더, 최적화기 하나."""
 
+    wrapped = ("loss",)
 
-def small_normal(network):
-    """DCGAN 논문의 초기화: 평균 0, 표준편차 0.02."""
-    for part in network.modules():
-        if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(part.weight, 0.0, 0.02)
-    return network
+    def turns(self):
+        return [[*self.encoder.parameters(), *self.decoder.parameters()]]
 
-
-class Supervised:
-    """오토인코더들: 최적화기 하나."""
-
-    rate, clip = 1e-3, None
-
-    def prepare(self, adam, wrap):
-        self.weights = [p for network in self.networks.values() for p in network.parameters()]
-        self.adam, self.loss = adam(self.weights, self.rate, (0.9, 0.999)), wrap(self.loss)
+    def loss(self, x, epsilon):
+        return sum(self.start_loss(x, epsilon))
 
     def step(self, x):
-        loss = self.loss(x, torch.randn(len(x), self.latent))
-        self.adam.zero_grad()
-        loss.backward()
-        if self.clip:
-            nn.utils.clip_grad_norm_(self.weights, self.clip, foreach=True)
-        self.adam.step()
+        self.improve(0, self.loss(x, self.random(len(x))))
 
 
 class Autoencoder(Supervised):
-    batch, rate, latent = 128, 3e-3, 3
-
-    def __init__(self):
-        widths = (784, 128, 64, 12, 3)
-        self.networks = {"encoder": mlp(*widths), "decoder": mlp(*widths[::-1], output=[nn.Tanh()])}
-
-    def loss(self, x, _):
+    def start_loss(self, x, *_):
         x = x.flatten(1) * 2 - 1
-        return F.mse_loss(self.networks["decoder"](self.networks["encoder"](x)), x)
-
-    def start_loss(self, x, z, uniform):
-        return [self.loss(x, z)]
+        return [F.mse_loss(self.decoder(self.encoder(x)), x)]
 
 
 class VAE(Supervised):
-    clip = 30.0
-
-    def __init__(self, kind, activation="silu"):
-        self.activation = activation
-        if kind == "conv":
-            self.networks, self.batch, self.latent = {"encoder": conv_encoder(), "decoder": conv_decoder()}, 60, 2
-        else:
-            hidden = {"silu": nn.SiLU, "relu": relu}[activation]
-            encoder, decoder = dense_encoder(hidden), mlp(20, 400, 784, activation=hidden)
-            decoder.append(nn.Unflatten(1, (1, 28, 28)))
-            self.networks, self.batch, self.latent = {"encoder": encoder, "decoder": decoder}, 128, 20
-
-    def parts(self, x, epsilon):
-        mu, log_var = self.networks["encoder"](x)
-        logits = self.networks["decoder"](mu + torch.exp(0.5 * log_var) * epsilon)
+    def start_loss(self, x, epsilon, *_):
+        mu, log_var = self.encoder(x)
+        logits = self.decoder(mu + torch.exp(0.5 * log_var) * epsilon)
         rebuilt = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
         kl = -0.5 * torch.sum(1 + log_var - mu.square() - log_var.exp()) / len(x)
         return rebuilt, kl
 
-    def loss(self, x, epsilon):
-        return sum(self.parts(x, epsilon))
-
-    def start_loss(self, x, z, uniform):
-        return self.parts(x, z)
-
     def snapshot(self, count):
-        return self.activation, [
-            [t.numpy(force=True).T for part in network.modules() if isinstance(part, nn.Linear)
-             for t in (part.weight, part.bias)]
-            for network in self.networks.values()
-        ]  # fmt: skip
+        """`ours.VAE.snapshot`과 같은 것을."""
+        halves = [[part for part in half.modules() if isinstance(part, nn.Linear)] for half in self.networks.values()]
+        return [[t.numpy(force=True).T for part in half for t in (part.weight, part.bias)] for half in halves]
 
 
-class TextbookVAE(VAE):
-    """같은 크기의 784-400-20 망을 ReLU로, Adam 1e-3만으로."""
-
-    clip = None
-
-    def __init__(self):
-        super().__init__("dense", "relu")
-
-
-class Adversarial:
+class Adversarial(Peer):
     """생성자와 판별자, 생성자의 이동 평균."""
 
-    rates, betas = (1e-3, 1e-3), (0.0, 0.999)
+    wrapped = ("generator", "judge_loss", "generator_loss")
 
-    def __init__(self, generator, judge, latent, batch):
-        self.generator, self.judge, self.latent, self.batch = generator, judge, latent, batch
-        self.networks = {"generator": generator, "judge": judge}
+    def turns(self):
+        return [list(self.generator.parameters()), list(self.judge.parameters())]
 
-    def prepare(self, adam, wrap):
-        self.fast = [t for t in (*self.generator.parameters(), *self.generator.buffers()) if t.is_floating_point()]
-        self.slow, self.steps = [t.detach().clone() for t in self.fast], 0
-        self.optimizers = [
-            adam(list(network.parameters()), rate, self.betas)
-            for network, rate in zip((self.generator, self.judge), self.rates, strict=True)
-        ]
-        self.generator, self.judge_loss, self.generator_loss = map(
-            wrap, (self.generator, self.judge_loss, self.generator_loss)
-        )
+    def prepare(self, kind, wrap):
+        self.fast = [t for t in self.generator.state_dict().values() if t.is_floating_point()]
+        self.slow = [t.clone() for t in self.fast]
+        super().prepare(kind, wrap)
 
     def paint(self, count):
-        return self.generator(torch.randn(count, self.latent))
-
-    def improve(self, who, loss):
-        network, optimizer = tuple(self.networks.values())[who], self.optimizers[who]
-        optimizer.zero_grad()
-        loss.backward(inputs=list(network.parameters()))
-        optimizer.step()
+        return self.generator(self.random(count))
 
     def follow(self):
-        self.steps += 1
-        decay = min(0.995, (1 + self.steps) / (10 + self.steps))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.slow, self.fast, 1 - decay)
+        if self.recipe.get("average", True):  # 교과서의 설정에는 없어요
+            decay = min(0.995, (2 + self.done) / (11 + self.done))
+            with torch.no_grad():
+                torch._foreach_lerp_(self.slow, self.fast, 1 - decay)
 
     def generator_loss(self, fake):
         return F.softplus(-self.judge(fake)).mean()  # −log D(G(z))
 
     def snapshot(self, count):
-        generator = self.networks["generator"].eval()
+        """`ours.Adversarial.snapshot`과 같은 것을, 배우고 있는 망에서."""
+        network = self.networks["generator"].eval()
         with torch.no_grad():
-            images = torch.cat([generator(torch.randn(500, self.latent)) for _ in range(-(-count // 500))])[:count]
-        generator.train()
-        return ((images.permute(0, 2, 3, 1) + 1) / 2).clamp(0, 1).numpy()
+            images = torch.cat([network(self.random(500)) for _ in range(-(-count // 500))])[:count]
+        network.train()
+        return ((images.permute(0, 2, 3, 1).flip(1, 2) + 1) / 2).clamp(0, 1).numpy()
 
 
 class DenseGAN(Adversarial):
-    def __init__(self):
-        super().__init__(dense_generator(), dense_judge(), 64, 64)
-
     def judge_loss(self, real, fake, uniform):
         targets = 1 - 0.1 * uniform[0], 0.1 * uniform[1]
         logits = self.judge(real), self.judge(fake)
@@ -315,7 +240,7 @@ class DenseGAN(Adversarial):
         self.follow()
 
     def start_loss(self, x, z, uniform):
-        self.judge.eval()  # 드롭아웃을 끄고
+        self.judge.eval()  # 드롭아웃 없이
         fake = self.generator(z)
         values = [self.judge_loss(2 * x - 1, fake, uniform), self.generator_loss(fake)]
         self.judge.train()
@@ -323,11 +248,6 @@ class DenseGAN(Adversarial):
 
 
 class DCGAN(Adversarial):
-    rates, betas = (3e-3, 1e-3), (0.0, 0.9)
-
-    def __init__(self):
-        super().__init__(conv_generator(), conv_judge(24, normalize=True), 32, 60)
-
     def judge_loss(self, real, fake):
         return F.softplus(-self.judge(real)).mean() + F.softplus(self.judge(fake)).mean()
 
@@ -343,12 +263,6 @@ class DCGAN(Adversarial):
 
 
 class WGAN(Adversarial):
-    rates, betas = (1e-3, 2e-3), (0.0, 0.9)
-    n_critic, penalized = 1, 4  # 벌점은 넷 가운데 하나에서만
-
-    def __init__(self):
-        super().__init__(conv_generator(), conv_judge(16, normalize=False), 32, 32 * self.n_critic)
-
     def parts(self, real, fake, epsilon):
         gap = self.judge(real).mean() - self.judge(fake).mean()
         few = len(epsilon)
@@ -365,7 +279,7 @@ class WGAN(Adversarial):
         return -self.judge(fake).mean()
 
     def step(self, x):
-        *parts, last = (2 * x - 1).chunk(self.n_critic)
+        *parts, last = (2 * x - 1).chunk(self.recipe["n_critic"])
         for real in parts:
             with torch.no_grad():
                 fake = self.paint(len(real))
@@ -376,100 +290,86 @@ class WGAN(Adversarial):
         self.follow()
 
     def criticize(self, real, fake):
-        self.improve(1, self.judge_loss(real, fake, torch.rand(len(real) // self.penalized, 1, 1, 1)))
+        few = len(real) // self.recipe.get("penalize_one_in", 4)
+        self.improve(1, self.judge_loss(real, fake, torch.rand(few, 1, 1, 1)))
 
     def start_loss(self, x, z, uniform):
-        epsilon = uniform[0, : len(x) // self.penalized, :, None, None]
         with torch.no_grad():
             fake = self.generator(z)
-        return self.parts(2 * x - 1, fake, epsilon)
+        return self.parts(2 * x - 1, fake, uniform[0, : len(x) // 4, :, None, None])
 
 
-class Plain:
-    """이동 평균 없이."""
-
-    def follow(self):
-        pass
+PEERS = {"ae": Autoencoder, "conv_vae": VAE, "dense_vae": VAE, "gan": DenseGAN, "dcgan": DCGAN, "wgan": WGAN}
 
 
-class TextbookDCGAN(Plain, DCGAN):
-    """교과서의 설정: 배치 64, 학습률 2e-4, β₁ 0.5."""
+class FlopCounter(TorchDispatchMode):
+    """이 안에서 한 셈을 모두 세요(PyTorch의 `FlopCounterMode`는 09의 `autograd.grad`를 만나면 멈춰요)."""
 
-    rates, betas = (2e-4, 2e-4), (0.5, 0.999)
+    total = 0
 
-    def __init__(self):
-        networks = small_normal(textbook_generator()), small_normal(textbook_judge(normalize=True))
-        Adversarial.__init__(self, *networks, 100, 64)
-
-
-class TextbookWGAN(Plain, WGAN):
-    """논문의 설정: 학습률 1e-4, 비평가 다섯 번, 벌점은 모든 그림에서."""
-
-    rates, n_critic, penalized = (1e-4, 1e-4), 5, 1
-
-    def __init__(self):
-        Adversarial.__init__(self, textbook_generator(), textbook_judge(normalize=False), 100, 64 * self.n_critic)
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if formula := flop_registry.get(function._overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
-TEXTBOOKS = {"dense_vae": TextbookVAE, "dcgan": TextbookDCGAN, "wgan": TextbookWGAN}
-PEERS = {
-    "ae": Autoencoder,
-    "conv_vae": lambda: VAE("conv"),
-    "dense_vae": lambda: VAE("dense"),
-    "gan": DenseGAN,
-    "dcgan": DCGAN,
-    "wgan": WGAN,
-}
-
-
-class Player:
+class Player(arena.Player):
     """경기장의 선수(`arena.Contestant`)."""
 
-    def __init__(self, key, images, weights=None, optimizer="fused", channels_last=True, compiled=False, bf16=False):
+    def __init__(self, key, images, start, optimizer="fused", channels_last=True, compiled=False, bf16=False):
         """
         Args:
             key: `TASKS`의 이름. images: uint8 (N, 28, 28).
-            weights: 우리의 첫 가중치(.npz). None이면 교과서의 망을 처음부터 배워요(`TEXTBOOKS`에 있는 것만).
+            start: `ours.Player.start()`가 준 것. probe가 없으면 첫 손실을 재지 않아요.
             optimizer: Adam의 구현, "fused" | "foreach".
             channels_last: 합성곱 망의 메모리 배치. compiled: `torch.compile`을 쓸까. bf16: autocast로 bfloat16을 쓸까.
         """
-        self.peer, self.bf16 = (PEERS if weights else TEXTBOOKS)[key](), bf16
-        self.info = {"batch": self.peer.batch}
-        if weights:
-            images = images[:, ::-1, ::-1] if TASKS[key].conv else images
-            for name, arrays in read_weights(weights).items():
-                copy_weights(self.peer.networks[name], arrays)
-            self.info |= self.start(probe(key, images))
-        layout = torch.channels_last if TASKS[key].conv and channels_last else torch.contiguous_format
-        for network in self.peer.networks.values():
+        self.conv, self.bf16, self.size = TASKS[key].conv, bf16, start["recipe"]["batch"]
+        networks = {name: translated(layers, self.conv) for name, layers in start["networks"].items()}
+        self.peer = PEERS[key](networks, start["recipe"])
+        self.checks = self.check(*start["probe"]) if "probe" in start else None
+        layout = torch.channels_last if self.conv and channels_last else torch.contiguous_format
+        for network in networks.values():
             network.to(memory_format=layout)
-        self.peer.prepare(
-            lambda weights, rate, betas: torch.optim.Adam(
-                weights, rate, betas, eps=1e-7, fused=optimizer == "fused", foreach=optimizer == "foreach"
-            ),
-            torch.compile if compiled else lambda function: function,
-        )
-        self.pictures = torch.from_numpy(np.ascontiguousarray(images))[:, None]
+        self.peer.prepare(optimizer, torch.compile if compiled else lambda function: function)
+        self.pictures = self.tensor(images)[:, None]
 
-    def start(self, given):
-        images = torch.from_numpy(np.ascontiguousarray(given.images)).permute(0, 3, 1, 2)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            values = self.peer.start_loss(images, *map(torch.from_numpy, given[1:]))
+    def tensor(self, images):
+        """그림 (N, 28, 28, …)을, 합성곱 망이면 180도 돌려서."""
+        return torch.from_numpy(np.ascontiguousarray(images[:, ::-1, ::-1] if self.conv else images))
+
+    def check(self, images, z, uniform):
+        images, others = self.tensor(images).permute(0, 3, 1, 2), map(torch.from_numpy, (z, uniform))
+        with self.cast():
+            values = self.peer.start_loss(images, *others)
         return {
             "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in self.peer.networks.items()},
             "start_loss": [value.item() for value in values],
         }
 
+    def start(self):
+        return {"checks": self.checks}
+
+    def cast(self):
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16)
+
+    def learn(self, chosen):
+        with self.cast():
+            self.peer.learn(self.pictures[chosen].float().div_(255))
+
     def train(self, tick):
-        size = self.peer.batch
         while True:
             order = torch.randperm(len(self.pictures))
-            for start in range(0, len(order) - size + 1, size):
-                x = self.pictures[order[start : start + size]].float().div_(255)
-                with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-                    self.peer.step(x)
-                tick(size)
+            for start in range(0, len(order) - self.size + 1, self.size):
+                self.learn(order[start : start + self.size])
+                tick(self.size)
+
+    def flops(self):
+        """그림 한 장의 셈(행렬 곱과 합성곱만, 곱하고 더하기 = 2)."""
+        with FlopCounter() as counter:
+            self.learn(torch.arange(self.size))
+        return counter.total / self.size
 
     def snapshot(self, count):
-        """`ours.Player.snapshot`과 같은 것을 교과서의 망에서."""
         return self.peer.snapshot(count)
