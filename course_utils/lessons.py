@@ -56,7 +56,7 @@ def load_cells(name, *tags):
         raise CourseError(
             f"{name}.ipynb에 태그 {', '.join(missing)}인 셀이 없어요. 셀을 지웠다면 강의 자료를 다시 내려받아 주세요."
         )
-    namespace = {"__name__": __name__}
+    namespace = {"__name__": "lesson"}  # 노트북의 코드예요. 도우미의 것이 아니라
     for cell in tagged(notebook, "imports", *tags):
         label = f"<{name}[{cell.id}]>"
         lines = cell.source.splitlines(True)

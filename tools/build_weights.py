@@ -10,16 +10,15 @@ import types
 import numpy as np
 
 import course_utils
-from course_utils import data, lessons, metrics, training, weights
+from course_utils import batches, data, lessons, metrics, weights
+from course_utils.backend import keras
 
 SEED = 42
 
 
 def digit_features():
     """만든 이미지를 재는 숫자 분류망. MNIST와 digits의 학습 이미지를 조금씩 움직여 가며 배워요."""
-    run = course_utils.start("full", "mnist", SEED, minutes=(3, 3, 3), keras=True)
-    import keras
-
+    run = course_utils.start("full", "mnist", SEED, minutes=(3, 3, 3))
     mnist, digits = data.load("mnist"), data.load("digits")
     images = np.concatenate([mnist.x_train, *[digits.x_train] * 6])
     labels = np.concatenate([mnist.y_train, *[digits.y_train] * 6])
@@ -30,7 +29,8 @@ def digit_features():
     classifier.compile(
         keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
     )
-    history = training.fit(classifier, run, "digit_features", images, 128, 15, labels=labels, augment=True)
+    pairs = batches.shuffled(images, 128, SEED, labels=labels, augment=True)
+    history = classifier.fit(pairs, epochs=15, steps_per_epoch=steps, shuffle=False, verbose=2).history
     size = weights.save(network, "digit_features", history)
     weights.load(network, "digit_features")
     for part in (mnist, digits):
@@ -42,7 +42,7 @@ def digit_features():
 
 def lesson_cells(name, *tags):
     """노트북의 셀들을 MNIST와 full 프로파일로 쓸 수 있게 꺼내요."""
-    run = course_utils.start("full", "mnist", SEED, minutes=(1, 30, 30), keras=True)
+    run = course_utils.start("full", "mnist", SEED, minutes=(1, 30, 30))
     mnist = data.load("mnist")
     cells = lessons.load_cells(name, *tags)
     cells.update(run=run, cfg=types.SimpleNamespace(), seed=SEED, digits=mnist, x_train=mnist.x_train)
