@@ -92,7 +92,7 @@ class Resume(keras.callbacks.Callback):
 
     def _save(self, epoch):
         progress = np.array(json.dumps({"epoch": epoch, "history": list(self.history)}))
-        arrays = {f"state_{i}": np.asarray(variable) for i, variable in enumerate(state(self.model))}
+        arrays = {f"state_{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(state(self.model))}
         arrays |= {f"history_{i}": np.stack(values) for i, values in enumerate(self.history.values())}
         partial = self._path.with_name(f".{self._path.name}.part")
         try:
@@ -180,12 +180,16 @@ class Progress(keras.callbacks.Callback):
         self._line.show(f"{bar:░<20} {done:.1f}/{total} 에폭 · {_losses(self._logs)} · {left:.0f}초 남았어요")
 
 
+def optimizers(model):
+    """모델의 속성으로 있는 최적화기들. GAN처럼 여럿일 수 있어요."""
+    return [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
+
+
 def state(model):
     """학습을 이어 가려면 있어야 하는 모든 변수: 모델의 것(난수의 상태도)과 최적화기마다의 것."""
-    optimizers = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
     if model.optimizer and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
+    return [*model.variables, *(variable for optimizer in optimizers(model) for variable in optimizer.variables)]
 
 
 def _is_ours(path):

@@ -16,17 +16,24 @@ def several_steps(model, prepare=None):
     Returns:
         반복자를 받아, 에폭의 처음부터 지금까지의 지표 {이름: 값}을 돌려주는 함수.
     """
+    names = []  # train_step이 내놓는 지표의 이름들. 그래프를 만들 때 한 번 적혀요
+
     @tf.function(jit_compile=model.jit_compile, autograph=False)
     def run(stack):
         def step(i):
             batch = batches.as_unit(stack[i])
-            model.train_step(prepare(batch) if prepare else batch)
+            names[:] = model.train_step(prepare(batch) if prepare else batch)
             return [i + 1]
 
         tf.while_loop(lambda i: i < stack.shape[0], step, [0])
-        return model.get_metrics_result()
+        values = model.get_metrics_result()
+        return [values[name] for name in names]
 
-    return lambda iterator: run(next(iterator))
+    def train_function(iterator):
+        values = run(next(iterator))
+        return dict(zip(names, values, strict=True))
+
+    return train_function
 
 
 def normal(shape, seed):

@@ -10,12 +10,12 @@ import zlib
 import numpy as np
 
 from course_utils.backend import keras
-from course_utils.callbacks import state
+from course_utils.callbacks import optimizers, state
 
 LIBRARIES = ("builtins", "keras", "numpy", "tensorflow", "course_utils")
 PLAIN = int | float | str | bytes | np.generic | None
-TOLD = PLAIN | list | tuple | np.ndarray | types.FunctionType | keras.optimizers.Optimizer | keras.losses.Loss
-CHANGING = ("name", "train_function", "test_function", "predict_function")  # 부를 때마다 달라지는 속성
+TOLD = PLAIN | list | tuple | np.ndarray | types.FunctionType | keras.losses.Loss
+CHANGING = ("name", "output_names", "input_names", "train_function", "test_function", "predict_function")
 
 
 def identity(model, *things):
@@ -31,8 +31,8 @@ def identity(model, *things):
     Returns:
         str, 열두 글자.
     """
-    start = [_summary(np.asarray(variable)) for variable in state(model)]
-    text = _told((model, model.loss, model.jit_compile, start, things), {}, set())
+    start = [_summary(keras.ops.convert_to_numpy(variable)) for variable in state(model)]
+    text = _told((model, optimizers(model), model.loss, model.jit_compile, start, things), {}, set())
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -55,7 +55,7 @@ def _told(thing, scope, seen):
         parts = thing.items() if isinstance(thing, dict) else thing
     elif isinstance(thing, types.CodeType | types.FunctionType | type):
         thing = inspect.unwrap(thing)
-        if thing in seen or getattr(thing, "__module__", "").partition(".")[0] in LIBRARIES:
+        if thing in seen or _from_library(thing):
             return getattr(thing, "__qualname__", "")
         seen.add(thing)
         scope = getattr(thing, "__globals__", scope)
@@ -80,12 +80,19 @@ def _code(thing, scope):
 
 
 def _settings(thing):
-    """층, 모델, 최적화기, 손실, 콜백의 설정과 속성. 만들 때마다 달라지는 이름과, 따로 보는 Lambda의 함수는 빼요."""
-    found = {}
+    """층, 모델, 최적화기, 손실, 콜백의 설정과 속성. 만들 때마다 달라지는 이름들은 빼요."""
     if isinstance(thing, keras.Model):
         found = {"layers": thing.layers}
+    elif isinstance(thing, keras.layers.Lambda):
+        found = {"function": thing.function}
     else:
+        found = {}
         with contextlib.suppress(Exception):  # get_config가 없거나 잘못 쓴 것
-            found = {key: value for key, value in thing.get_config().items() if key != "function"}
-    found |= {key: value for key, value in getattr(thing, "__dict__", {}).items() if isinstance(value, TOLD)}
+            found = thing.get_config()
+    if isinstance(thing, keras.callbacks.Callback) or not _from_library(type(thing)):
+        found |= {key: value for key, value in vars(thing).items() if isinstance(value, TOLD)}
     return {key: value for key, value in found.items() if not key.startswith("_") and key not in CHANGING}
+
+
+def _from_library(thing):
+    return getattr(thing, "__module__", "").partition(".")[0] in LIBRARIES

@@ -73,7 +73,7 @@ def test_each_step_moves_only_its_own_player(lesson, frozen):
     rates = {"generator": 0.0 if frozen == "generator" else 0.01, "judge": 0.0 if frozen == "judge" else 0.01}
     model.compile(SGD(rates["generator"]), SGD(rates["judge"]), jit_compile=False)
     players = {"generator": model.generator, "judge": judge_of(model)}
-    before = {name: [np.array(v) for v in player.trainable_variables] for name, player in players.items()}
+    before = {name: [v.numpy().copy() for v in player.trainable_variables] for name, player in players.items()}
     model.fit(tf.data.Dataset.from_tensors(images()).repeat(2), steps_per_epoch=2, verbose=0, shuffle=False)
     for name, player in players.items():
         assert (moved(before[name], player) == 0) == (name == frozen)
@@ -90,7 +90,7 @@ def test_averaged_generator_follows_slowly():
     """첫 스텝 뒤의 평균본 = 2/11 · 앞의 평균본 + 9/11 · 지금의 생성자."""
     model = small_dcgan()
     model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), jit_compile=False)
-    before = [np.array(weight) for weight in model.average.weights]
+    before = [weight.numpy().copy() for weight in model.average.weights]
     model.fit(tf.data.Dataset.from_tensors(images()), steps_per_epoch=1, verbose=0, shuffle=False)
     assert max(np.abs(old - np.asarray(now)).max() for old, now in zip(before, model.generator.weights, strict=True)) > 1e-3
     for old, now, slow in zip(before, model.generator.weights, model.average.weights, strict=True):
@@ -208,7 +208,7 @@ def test_interrupted_gan_resumes_exactly(lesson, tmp_path, capsys, monkeypatch):
         history = training.fit(
             model, pictures, 32, 4, run=run, name="gan", prepare=lambda x: 2 * x - 1, callbacks=[Stop(stop)]
         )
-        return [np.array(variable) for variable in model.variables], history
+        return [variable.numpy().copy() for variable in model.variables], history
 
     whole, record = train("a")
     with pytest.raises(KeyboardInterrupt):
