@@ -81,7 +81,7 @@ def test_seeds(seeds, expected):
     assert plan.parse_seeds(seeds) == expected
 
 
-@pytest.mark.parametrize("seeds", ["", "4..0", "a", "1.5", "-1", "0..99999999999", "1,,2", [True], "٣"])
+@pytest.mark.parametrize("seeds", ["", "4..0", "a", "1.5", "-1", "0..99999999999", "1,,2", [True], [], "٣"])
 def test_wrong_seeds_are_named(seeds):
     with pytest.raises(CourseError, match=r"0\.\.4"):
         plan.parse_seeds(seeds)
