@@ -24,7 +24,7 @@ from course_utils.batch.plan import fingerprint
 from course_utils.batch.waiting import within
 from course_utils.errors import CourseError, hide_secrets
 
-NO_WORKER_SECONDS = 60
+NO_WORKER_SECONDS = 45
 ANSWER_SECONDS = 10
 
 
@@ -251,7 +251,7 @@ def _connected(scheduler):
         return within(2 * ANSWER_SECONDS, lambda: Client(scheduler, timeout=ANSWER_SECONDS))
     except Exception as error:  # 스케줄러가 아닌 것이 답하면 무엇이든 날 수 있어요
         raise CourseError(
-            f"스케줄러 {scheduler}에 연결하지 못했어요({type(error).__name__}). "
+            f"스케줄러 {scheduler}에 연결하지 못했어요({_why(error)}). "
             "주소를 확인하고 dask scheduler를 먼저 켜세요."
         ) from error
 
@@ -298,7 +298,7 @@ def _check_workers(client, resources, scheduler):
     try:
         different = within(2 * ANSWER_SECONDS, ask)
     except Exception as error:  # 워커에 course_utils가 없거나, Dask의 버전이 다르거나, 워커가 답하지 않아요
-        raise CourseError(f"워커를 쓸 수 없어요({type(error).__name__}: {error}). {worker.SAME_EVERYWHERE}") from error
+        raise CourseError(f"워커를 쓸 수 없어요({_why(error)}). {worker.SAME_EVERYWHERE}") from error
     for address, what in different.items():
         if what:
             raise CourseError(f"워커 {address}의 {what}이(가) 달라요. {worker.SAME_EVERYWHERE}")
@@ -320,6 +320,10 @@ def _has(have, wanted):
 def _workers(client):
     """{워커의 주소: 스레드의 수와 자원}. 스케줄러가 제때 답하지 않으면 `TimeoutError`(OSError의 하나)."""
     return within(ANSWER_SECONDS, lambda: client.scheduler_info(n_workers=-1))["workers"]
+
+
+def _why(error):
+    return str(error) if isinstance(error, TimeoutError) else f"{type(error).__name__}: {str(error)[:300]}"
 
 
 def _gpus():
