@@ -37,7 +37,7 @@ def lesson(folder, name, *cells, metrics="answer=seed * 10 + (latent_dim or 0)",
     """
     finish = (
         "from IPython.display import display\n"
-        f"display({{{METRICS_MIME!r}: dict({metrics}), 'text/plain': '끝'}}, raw=True)"
+        f"display({{{METRICS_MIME!r}: dict({metrics}), 'text/plain': '끝'}}, metadata={{{METRICS_MIME!r}: {{'answer': '답'}}}}, raw=True)"
     )
     head = [(parameters, "parameters"), *([("import course_utils", "imports"), (settings, "settings")] if settings else [])]
     notebook = nbformat.v4.new_notebook()

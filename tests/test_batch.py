@@ -81,7 +81,7 @@ def test_seeds(seeds, expected):
     assert plan.parse_seeds(seeds) == expected
 
 
-@pytest.mark.parametrize("seeds", ["", "4..0", "a", "1.5", "-1", "0..99999999999", "1,,2", [True], "٣"])
+@pytest.mark.parametrize("seeds", ["", "4..0", "a", "1.5", "-1", "0..99999999999", "1,,2", [True], [], "٣"])
 def test_wrong_seeds_are_named(seeds):
     with pytest.raises(CourseError, match=r"0\.\.4"):
         plan.parse_seeds(seeds)
@@ -251,8 +251,10 @@ def test_wrong_commands_are_refused_in_korean(command, monkeypatch, tmp_path, sm
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, bytes(range(255, 0, -1)) * 9])
-def test_a_port_that_is_no_scheduler_is_refused_soon(command, tmp_path, small, answer):
+def test_a_port_that_is_no_scheduler_is_refused_soon(command, monkeypatch, tmp_path, small, answer):
     """받기만 하고 답하지 않거나 쓰레기로 답하는 포트."""
+    assert 2 * run.ANSWER_SECONDS <= 60
+    monkeypatch.setattr(run, "ANSWER_SECONDS", 2)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
@@ -268,7 +270,7 @@ def test_a_port_that_is_no_scheduler_is_refused_soon(command, tmp_path, small, a
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         began = time.monotonic()
         code, said = command("run", small, "--profile", "smoke", "--scheduler", address, "--out", tmp_path / "out")
-    assert code == 2 and f"{address}에 연결하지 못했어요" in said and time.monotonic() - began < 60
+    assert code == 2 and f"{address}에 연결하지 못했어요" in said and time.monotonic() - began < 15
 
 
 def test_each_gpu_gets_one_job(tmp_path):
@@ -285,6 +287,8 @@ def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
     for name in ("status", "report", "retry"):
         code, said = command(name, tmp_path / "없는 폴더")
         assert code == 2 and "run을 먼저" in said
+    code, said = command("status", "gs://user:s3cret@곳/x")
+    assert code == 2 and "gs://…@곳/x" in said and "s3cret" not in said
 
 
 def test_identity_follows_content_not_outputs(tmp_path, small):
@@ -351,7 +355,7 @@ def mixed(tmp_path_factory):
     )
     paths = [
         lesson(folder / "lessons", "01_good", (picture, "report-figure"), probe),
-        lesson(folder / "lessons", "02_wrong", "raise OSError('값 3은 – 안 돼요: https://user:s3cret@host/x?token=s3cret')"),
+        lesson(folder / "lessons", "02_wrong", picture, "raise OSError('값 3은 – 안 돼요: https://user:s3cret@host/x?token=s3cret')"),
         lesson(folder / "lessons", "03_exit", "import sys\nsys.exit(0)"),
         lesson(folder / "lessons", "04_slow", "import time\ntime.sleep(60)"),
         lesson(folder / "lessons", "05_dies", "import os\nos._exit(9)"),
@@ -377,7 +381,7 @@ def test_failures_are_records_and_the_rest_goes_on(mixed):
     ):  # fmt: skip
         record = found[f"{name}__seed=0"]
         assert record["status"] == status and words in record["error"]["message"], record
-    assert found["02_wrong__seed=0"]["error"]["cell"] == 3 and "raise" in found["02_wrong__seed=0"]["error"]["source"]
+    assert found["02_wrong__seed=0"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=0"]["error"]["source"]
 
 
 def test_every_job_leaves_notebook_record_and_log(mixed):
@@ -386,7 +390,7 @@ def test_every_job_leaves_notebook_record_and_log(mixed):
     assert kinds == {".ipynb", ".json", ".log"} and not list(out.rglob("*.part"))
     assert len(list((out / "jobs").glob("*.log"))) == 10
     (log,) = (out / "jobs").glob("02_wrong__seed=1__*.log")
-    assert "코드 셀 [3]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+    assert "코드 셀 [4]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
     (log,) = (out / "jobs").glob("05_dies__seed=1__*.log")
     assert "커널이 죽었어요" in log.read_text("utf-8")
 
@@ -402,7 +406,13 @@ def test_kernels_get_their_share_of_cores_and_a_static_course(mixed):
         "OMP_NUM_THREADS": share, "TF_NUM_INTRAOP_THREADS": share, "COURSE_STATIC": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline", "MALLOC_TRIM_THRESHOLD_": None,
     }  # fmt: skip
-    assert records(mixed[0])["01_good__seed=0"]["figure"].startswith("data:image/webp;base64,")
+
+
+def test_the_figure_and_the_chief_metric_are_what_the_notebook_says(mixed):
+    good, untagged = (records(mixed[0])[f"{name}__seed=0"] for name in ("01_good", "02_wrong"))
+    assert good["figure"].startswith("data:image/webp;base64,") and untagged["figure"] is None
+    assert good["chief"] == ["answer", "답"] and untagged["chief"] is None
+    assert "답</span> <b>5 (0–10)" in (mixed[0] / "report.html").read_text("utf-8")
 
 
 def test_nothing_of_the_machine_leaks_into_the_report(mixed):

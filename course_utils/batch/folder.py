@@ -150,5 +150,5 @@ class Folder:
         try:
             return within(REMOTE_SECONDS, lambda: call(papermill_io.get_handler(target)))
         except Exception as error:  # 저장소마다 예외의 종류가 달라요
-            why = f"{REMOTE_SECONDS}초 동안 답이 없어요" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            why = error if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             raise CourseError(f"{self.path}을(를) {verb} 못했어요({why}). 주소와 권한을 확인해 주세요.") from error

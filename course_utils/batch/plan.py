@@ -78,7 +78,7 @@ def build(spec):
             raise CourseError(f"일이 {total:,}개나 돼요. 격자나 시드를 줄여 {MAX_JOBS:,}개 이하로 나눠 주세요.")
         _check_kept(lesson, fixed | axes)
         _ask_lesson(lesson, fixed, axes)
-        content = [[c.cell_type, c.source, c.metadata.get("tags", [])] for c in lesson.notebook.cells]
+        content = _digest([[c.cell_type, c.source, c.metadata.get("tags", [])] for c in lesson.notebook.cells])
         for values in itertools.product(*axes.values()):
             varied = dict(zip(axes, values, strict=True))
             dataset = str((fixed | varied).get("dataset"))
@@ -175,7 +175,7 @@ def parse_grid(text):
 def parse_seeds(seeds):
     """'0..4', '1,3,5..7', 정수, 목록을 시드의 목록으로."""
     found = []
-    for part in seeds if isinstance(seeds, list) else str(seeds).split(","):
+    for part in (seeds or [""]) if isinstance(seeds, list) else str(seeds).split(","):
         match = re.fullmatch(r"\s*(\d{1,10})(?:\.\.(\d{1,10}))?\s*", str(part), re.ASCII)
         if not match or (match[2] and not 0 <= int(match[2]) - int(match[1]) < MAX_JOBS):
             raise CourseError(f"시드 {shown(seeds)}을(를) 읽지 못했어요. 0..4나 1,3,7처럼 적어 주세요.")
@@ -184,25 +184,17 @@ def parse_seeds(seeds):
 
 
 def estimate(plan, records):
-    """일마다 걸릴 초. 같은 조건에서 앞서 걸린 시간, 없으면 같은 프로파일, 없으면 노트북에 적힌 분, 없으면 None.
-
-    Args:
-        plan: `Plan`.
-        records: 앞선 실행의 기록들.
-    Returns:
-        {일의 id: 초나 None}.
-    """
-    seconds = {}
+    """{일의 id: 걸릴 초}. 앞서 같은 조건에서 걸린 시간, 없으면 같은 프로파일에서, 없으면 노트북에 적힌 분, 없으면 None."""
+    earlier = {}
     for record in records:
-        parameters = record["parameters"]
-        for key in (_alike(record["lesson"], parameters), (record["lesson"], parameters.get("profile"))):
-            seconds.setdefault(key, []).append(record["seconds"])
+        for alike in _alike(record["lesson"], record["parameters"]):
+            earlier.setdefault(alike, []).append(record["seconds"])
     result = {}
     for job in plan.jobs:
         profile, minutes = job.parameters.get("profile"), plan.lessons[job.lesson].minutes
-        earlier = seconds.get(_alike(job.lesson, job.parameters)) or seconds.get((job.lesson, profile))
         written = minutes[runtime.PROFILES.index(profile)] * 60 if minutes and profile in runtime.PROFILES else None
-        result[job.id] = statistics.median(earlier) if earlier else written
+        known = (statistics.median(earlier[a]) for a in _alike(job.lesson, job.parameters) if a in earlier)
+        result[job.id] = next(known, written)
     return result
 
 
@@ -290,18 +282,18 @@ def _ask_lesson(lesson, fixed, axes):
     그 밖의 까닭으로 실행되지 않는 셀은 그냥 두어요. 일이 실행될 때 스스로 말해요.
     """
     code = "\n".join(cell.source for cell in lessons.tagged(lesson.notebook, "settings"))
-    first = {name: values[0] for name, values in axes.items()}
+    first = lesson.parameters | fixed | {name: values[0] for name, values in axes.items()}
     tries = [{}, *({name: value} for name, values in axes.items() for value in values[1:])]
-    for values in tries:
-        scope = {"__name__": "__main__", "course_utils": SimpleNamespace(start=_start, CourseError=CourseError)}
-        scope |= lesson.parameters | fixed | first | values
-        try:
+    try:
+        compiled = compile(code, f"<{lesson.name}>", "exec")
+        for values in tries:
+            scope = {"__name__": "__main__", "course_utils": SimpleNamespace(start=_start, CourseError=CourseError)}
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(code, scope)
-        except CourseError as error:
-            raise CourseError(f"{lesson.name}: {error}") from error
-        except (Exception, SystemExit):
-            return
+                exec(compiled, scope | first | values)
+    except CourseError as error:
+        raise CourseError(f"{lesson.name}: {error}") from error
+    except (Exception, SystemExit):
+        return
 
 
 def _start(profile="quick", dataset="digits", seed=0, *, minutes, checkpoints="auto"):
@@ -311,10 +303,14 @@ def _start(profile="quick", dataset="digits", seed=0, *, minutes, checkpoints="a
 
 def _job(lesson, whole, parameters, varied):
     """결과를 정하는 모든 것(whole)의 해시와, 파일 이름에 쓸 수 있고 사람이 읽는 id를 붙여요."""
-    digest = hashlib.sha256(json.dumps(whole, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    digest = _digest(whole)
     name = "__".join([lesson, *(f"{name}={value}" for name, value in varied.items())])
     readable = re.sub(r"[^\w.=+-]+", "-", name).encode()[:150].decode(errors="ignore")
     return Job(f"{readable}__{digest[:8]}", lesson, parameters, digest)
+
+
+def _digest(content):
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 def _hash_files(paths):
@@ -331,8 +327,9 @@ def _hash_files(paths):
 
 
 def _alike(lesson, parameters):
-    """시드만 다른 일은 걸리는 시간이 같다고 봐요."""
-    return lesson, json.dumps({name: v for name, v in parameters.items() if name != "seed"}, sort_keys=True)
+    """걸리는 시간이 같다고 볼 조건들, 가까운 것부터: 시드만 다른 일, 프로파일이 같은 일."""
+    same = json.dumps({name: v for name, v in parameters.items() if name != "seed"}, sort_keys=True)
+    return (lesson, same), (lesson, parameters.get("profile"))
 
 
 def _toml_list(text):

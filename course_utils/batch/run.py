@@ -24,7 +24,7 @@ from course_utils.batch.plan import fingerprint
 from course_utils.batch.waiting import within
 from course_utils.errors import CourseError, hide_secrets
 
-NO_WORKER_SECONDS = 60
+NO_WORKER_SECONDS = 45
 ANSWER_SECONDS = 10
 
 
@@ -77,9 +77,10 @@ class _Batch:
                 job = waiting.popleft()
                 future = self._submit(job, plan.lessons[job.lesson].notebook)
                 running[future] = job, time.monotonic()
+                self._display.started(job.id)
                 self._active.add(job.id)
                 done.add(future)
-            self._display.refresh(waiting, list(running.values()), room)
+            self._display.refresh(waiting, running.values(), room)
             if not (ended := done.next_batch(block=False)):
                 time.sleep(0.2)
             for future in ended:
@@ -155,7 +156,7 @@ class _Display:
     """화면: 끝난 수, 실패한 수, 남은 시간, 그리고 지금 도는 일과 셀. 화면이 없으면 끝난 일만 한 줄씩 적어요."""
 
     def __init__(self, total, seconds):
-        self._seconds, self._parts, self._rows = dict(seconds), {}, {}
+        self._seconds, self._rows = dict(seconds), {}
         self._failed, self._done, self._total = 0, 0, total
         console = Console()
         self._progress = Progress(
@@ -174,28 +175,26 @@ class _Display:
     def note(self, text):
         self._progress.console.print(escape(text), highlight=False, soft_wrap=True)
 
+    def started(self, job_id):
+        self._rows[job_id] = self._progress.add_task(f"  {escape(job_id)}", total=None, note="셀")
+
     def part(self, job_id, part):
-        self._parts[job_id] = part
+        with contextlib.suppress(KeyError):  # 마침 끝난 일
+            self._progress.update(self._rows[job_id], completed=part[0], total=part[1])
 
     def refresh(self, waiting, running, room):
         known = [s for s in self._seconds.values() if s is not None]
         usual = sum(known) / len(known) if known else 0
-        left = sum(usual if self._seconds[job.id] is None else self._seconds[job.id] for job in waiting)
-        for job, began in running:
-            left += max(0, (self._seconds[job.id] or usual) - (time.monotonic() - began))
-            if job.id not in self._rows:
-                self._rows[job.id] = self._progress.add_task(f"  {escape(job.id)}", total=None, note="")
-            cell, cells = self._parts.get(job.id, (0, None))
-            self._progress.update(self._rows[job.id], completed=cell, total=cells, note="셀")
-        for job_id in set(self._rows) - {job.id for job, _ in running}:
-            self._progress.remove_task(self._rows.pop(job_id))
-        note = f"실패 {self._failed} · {duration(left / max(room, 1))} 남았어요" if known else f"실패 {self._failed}"
-        self._progress.update(self._all, note=note)
+        left = sum(self._seconds[job.id] or usual for job in waiting)
+        left += sum(max(0, (self._seconds[job.id] or usual) - time.monotonic() + began) for job, began in running)
+        time_left = f" · {duration(left / max(room, 1))} 남았어요" if known else ""
+        self._progress.update(self._all, note=f"실패 {self._failed}{time_left}")
 
     def finished(self, record):
         self._done += 1
         self._failed += record["status"] != OK
         self._seconds[record["id"]] = record["seconds"]
+        self._progress.remove_task(self._rows.pop(record["id"]))
         self._progress.update(self._all, advance=1)
         error = f": {record['error']['message']}" if record["error"] else ""
         self.note(f"[{self._done}/{self._total}] {record['status']} {record['id']}({record['seconds']:.0f}초){error}")
@@ -220,6 +219,7 @@ def duration(seconds):
 def _cluster(options, count):
     """(클라이언트, 일 하나에 필요한 자원, 이 컴퓨터의 GPU들). 할 수 없는 묶음은 일을 보내기 전에 거절해요."""
     import dask
+    import distributed  # noqa: F401  # 불러올 때 로그를 정하므로 먼저
 
     for name in ("distributed", "distributed.client", "tornado.application"):  # 워커와 스케줄러의 일은 우리가 알려요
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -251,7 +251,7 @@ def _connected(scheduler):
         return within(2 * ANSWER_SECONDS, lambda: Client(scheduler, timeout=ANSWER_SECONDS))
     except Exception as error:  # 스케줄러가 아닌 것이 답하면 무엇이든 날 수 있어요
         raise CourseError(
-            f"스케줄러 {scheduler}에 연결하지 못했어요({type(error).__name__}). "
+            f"스케줄러 {scheduler}에 연결하지 못했어요({_why(error)}). "
             "주소를 확인하고 dask scheduler를 먼저 켜세요."
         ) from error
 
@@ -298,7 +298,7 @@ def _check_workers(client, resources, scheduler):
     try:
         different = within(2 * ANSWER_SECONDS, ask)
     except Exception as error:  # 워커에 course_utils가 없거나, Dask의 버전이 다르거나, 워커가 답하지 않아요
-        raise CourseError(f"워커를 쓸 수 없어요({type(error).__name__}: {error}). {worker.SAME_EVERYWHERE}") from error
+        raise CourseError(f"워커를 쓸 수 없어요({_why(error)}). {worker.SAME_EVERYWHERE}") from error
     for address, what in different.items():
         if what:
             raise CourseError(f"워커 {address}의 {what}이(가) 달라요. {worker.SAME_EVERYWHERE}")
@@ -320,6 +320,10 @@ def _has(have, wanted):
 def _workers(client):
     """{워커의 주소: 스레드의 수와 자원}. 스케줄러가 제때 답하지 않으면 `TimeoutError`(OSError의 하나)."""
     return within(ANSWER_SECONDS, lambda: client.scheduler_info(n_workers=-1))["workers"]
+
+
+def _why(error):
+    return str(error) if isinstance(error, TimeoutError) else f"{type(error).__name__}: {str(error)[:300]}"
 
 
 def _gpus():

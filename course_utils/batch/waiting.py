@@ -15,4 +15,7 @@ def within(seconds, call):
             answer.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
-    return answer.result(seconds)
+    try:
+        return answer.result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"{seconds}초 동안 답이 없어요") from error

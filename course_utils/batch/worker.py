@@ -101,8 +101,13 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
     if stopped:
         message = f"{stopped}번째 코드 셀부터 실행되지 않았어요. 앞의 셀이 sys.exit()로 멈췄을 수 있어요."
         record |= {"status": FAILED, "error": {"message": message, "cell": stopped, "source": ""}}
-    record |= {"seconds": round(time.monotonic() - began, 2), "threads": threads, "figure": _figure(executed)}
-    record["metrics"], record["chief"] = _metrics(executed)
+    record |= {
+        "seconds": round(time.monotonic() - began, 2),
+        "threads": threads,
+        "metrics": _metrics(executed),
+        "chief": _chief(executed),
+        "figure": _figure(executed),
+    }
     watch.tell(f"{record['status']} · {record['seconds']}초")
     result = record, json.dumps(executed, ensure_ascii=False, indent=1), "\n".join(watch.lines) + "\n"
     if record["status"] == DIED:
@@ -178,16 +183,23 @@ def _not_executed(notebook):
 
 
 def _metrics(notebook):
-    """`run.finish`가 남긴 (지표, 으뜸 지표의 [이름, 우리말 이름]이나 None). 숫자와 None(발산)만 믿어요."""
-    found, names = {}, {}
+    """`run.finish`가 남긴 지표. 숫자와 None(발산)만 믿어요."""
+    numeric = {str(name): v for name, v in _told(notebook, "data").items() if v is None or type(v) in (int, float)}
+    return {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
+
+
+def _chief(notebook):
+    """`run.finish`에 적은 으뜸 지표의 [이름, 우리말 이름]이나 None."""
+    names = _told(notebook, "metadata").items()
+    return next(([name, label] for name, label in names if name in _metrics(notebook) and isinstance(label, str)), None)
+
+
+def _told(notebook, part):
+    found = {}
     for output in _outputs(notebook.cells):
-        for into, part in ((found, "data"), (names, "metadata")):
-            told = output.get(part, {}).get(METRICS_MIME)
-            into |= told if isinstance(told, dict) else {}
-    numeric = {str(name): v for name, v in found.items() if v is None or type(v) in (int, float)}
-    metrics = {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
-    named = ([name, label] for name, label in names.items() if name in metrics and isinstance(label, str))
-    return metrics, next(named, None)
+        told = output.get(part, {}).get(METRICS_MIME)
+        found |= told if isinstance(told, dict) else {}
+    return found
 
 
 def _figure(notebook):
