@@ -1,4 +1,4 @@
-"""미리 배운 가중치: 저장소의 `data/weights`에 든 작은 파일을 모델에 옮겨 담아요. 파일은 `data/build_weights.py`가 만들어요."""
+"""미리 배운 가중치: 저장소의 `data/weights`에 든 작은 파일을 모델에 옮겨 담아요. 파일은 `tools/build_weights.py`가 만들어요."""
 
 import json
 import os
