@@ -73,14 +73,21 @@ class Run:
             plain = int(value) if isinstance(value, Integral) else float(value)
             self.metrics[name] = plain if math.isfinite(plain) else None
 
-    def finish(self):
-        """모은 지표를 노트북 출력에 남겨요(사람에게는 글, 도구에게는 JSON)."""
+    def finish(self, **chief):
+        """모은 지표를 노트북 출력에 남겨요(사람에게는 글, 도구에게는 JSON).
+
+        Args:
+            **chief: 으뜸 지표 하나와 그 우리말 이름. 묶음 보고서의 첫 표에 보여요. 예: fid="FID".
+        """
+        if unknown := set(chief) - set(self.metrics):
+            raise CourseError(f"{', '.join(unknown)}은(는) 기록하지 않은 지표예요. 있는 것: {', '.join(self.metrics)}.")
         lines = [f"  {name} = {format_metric(value)}" for name, value in self.metrics.items()]
         text = "\n".join(["✅ 레슨을 끝까지 실행했어요. 기록한 지표:", *lines])
         if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
             from IPython.display import display
 
-            display({METRICS_MIME: self.metrics, "text/plain": text}, raw=True)
+            data = {METRICS_MIME: self.metrics, "text/plain": text}
+            display(data, metadata={METRICS_MIME: chief} if chief else None, raw=True)
         else:
             print(text)
 

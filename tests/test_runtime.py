@@ -125,6 +125,8 @@ def test_metrics_are_plain_json_even_when_training_diverged(capsys):
     run.finish()
     shown = capsys.readouterr().out
     assert "loss = 1.5" in shown and "broken = 발산" in shown
+    with pytest.raises(CourseError, match="fid은"):
+        run.finish(fid="FID")
     with pytest.raises(CourseError, match="지표 name='x'"):
         run.record(name="x")
 
