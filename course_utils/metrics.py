@@ -61,8 +61,9 @@ def _weights(log_weights, images, samples, batch_size):
 
 def digit_network():
     """숫자 분류망: (28, 28, 1), 0–1 → [특징 (64,), 숫자마다의 확률 (10,)]. 만든 이미지를 재는 데만 써요."""
-    import keras
-    from keras import layers
+    from course_utils.backend import keras
+
+    layers = keras.layers
 
     x = image = keras.Input((28, 28, 1))
     for filters, strides in ((24, 1), (32, 2), (64, 2), (64, 2)):

@@ -30,7 +30,7 @@ def load(model, name):
     except Exception as error:  # 망가진 파일이 낼 수 있는 오류는 다 적을 수 없어요
         raise CourseError(
             f"미리 배운 가중치를 읽지 못했어요: {path}({type(error).__name__}). "
-            "강의 자료를 다시 내려받거나, pretrained = False로 직접 배워 주세요."
+            "강의 자료를 다시 내려받아 주세요."
         ) from error
     shapes, wanted = [array.shape for array in arrays], [tuple(variable.shape) for variable in model.weights]
     if shapes != wanted:

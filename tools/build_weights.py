@@ -18,7 +18,7 @@ SEED = 42
 
 def digit_features():
     """만든 이미지를 재는 숫자 분류망. MNIST와 digits의 학습 이미지를 조금씩 움직여 가며 배워요."""
-    run = course_utils.start("full", "mnist", SEED, minutes=(3, 3, 3))
+    course_utils.start("full", "mnist", SEED, minutes=(3, 3, 3))
     mnist, digits = data.load("mnist"), data.load("digits")
     images = np.concatenate([mnist.x_train, *[digits.x_train] * 6])
     labels = np.concatenate([mnist.y_train, *[digits.y_train] * 6])
