@@ -19,6 +19,9 @@ import keras  # isort: skip  (`training`이 Keras를 맞춰 불러온 다음에)
 FOREVER = 1_000_000  # 재는 동안 끝나지 않을 에폭의 수
 POINTS = 100  # 학습률의 일정을 경쟁자에게 건넬 때 나누는 수
 
+# 학습하는 줄에 나오지만 보여 주기만 하는 것들. 그리거나 재지 않게 비워 둬요
+SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_chunks", "rulers09")) | {"Album": lambda *_: None}
+
 
 class Lesson:
     """레슨의 모델 하나와, 노트북이 그것을 quick으로 배우는 방법.
@@ -45,8 +48,7 @@ class Lesson:
             "x_train": images,
             "seed": 0,
             "pretrained": False,
-            **dict.fromkeys(("draw_rebuilt", "draw_samples", "album", "rulers09")),  # 그리거나 재지 않아요
-        }
+        } | SHOWN
         self.build(**sizes)
         self.cells["training"] = SimpleNamespace(**vars(training) | {"fit": self._catch})
         exec(lines_that_train(self.sources, self.training_name), self.cells)
