@@ -1,4 +1,4 @@
-"""벤치마크가 썩지 않게: 모든 선수를 두 걸음씩 달려 보고, 같은 망과 같은 손실에서 노트북의 값으로 배우는지 봐요. 시간은 재지 않아요."""
+"""벤치마크가 썩지 않게: 모든 선수를 두 스텝씩 달려 보고, 같은 신경망과 같은 손실에서 노트북의 값으로 배우는지 봐요. 시간은 재지 않아요."""
 
 import importlib.util
 import multiprocessing
@@ -20,7 +20,7 @@ needs_torch = pytest.mark.skipif(
 
 
 def learns(player, weights):
-    """두 걸음(우리는 두 묶음) 배우고 (본 그림의 수, 모든 망이 움직였고 유한한가). weights: 망마다의 가중치를 주는 함수."""
+    """두 스텝(우리는 두 묶음) 배우고 (본 그림의 수, 모든 신경망이 움직였고 유한한가). weights: 신경망마다의 가중치를 주는 함수."""
     before, seen = weights(), []
 
     def tick(images):
@@ -30,12 +30,14 @@ def learns(player, weights):
 
     with pytest.raises(Stop):
         player.train(tick)
-    changes = [[np.abs(a - b).max() for a, b in zip(*pair, strict=True)] for pair in zip(before, weights(), strict=True)]
+    changes = [
+        [np.abs(a - b).max() for a, b in zip(*pair, strict=True)] for pair in zip(before, weights(), strict=True)
+    ]
     return sum(seen), all(max(change) > 0 and np.isfinite(change).all() for change in changes)
 
 
 def keras_learns(player):
-    return learns(player, lambda: [network.get_weights() for network in player.lesson.networks.values()])
+    return learns(player, lambda: [network.get_weights() for network in player.ours.networks.values()])
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,10 @@ def test_our_bf16_stays_near_and_trains(images, starts, tmp_path, monkeypatch, k
     monkeypatch.chdir(tmp_path)
     player = Player(key, images, bf16=True)
     for name, layers in starts[key]["networks"].items():
-        player.lesson.networks[name].set_weights([array for layer in layers for array in layer["weights"]])
-    dtypes = {layer.compute_dtype for network in player.lesson.networks.values() for layer in network.layers}
+        player.ours.networks[name].set_weights([array for layer in layers for array in layer["weights"]])
+    dtypes = {layer.compute_dtype for network in player.ours.networks.values() for layer in network.layers}
     assert dtypes == {"bfloat16", "float32"}
-    assert np.allclose(checks(player.lesson, images)["start_loss"], starts[key]["checks"]["start_loss"], rtol=0.05)
+    assert np.allclose(checks(player.ours, images)["start_loss"], starts[key]["checks"]["start_loss"], rtol=0.05)
     assert keras_learns(player)[1]
 
 
@@ -90,7 +92,7 @@ def test_classic_loop_starts_from_the_same_loss_and_moves_both_players(images, s
 
 
 def torch_player(key, images, start, options):
-    """다른 프로세스에서: 두 걸음 배우고 볼 것들."""
+    """다른 프로세스에서: 두 스텝 배우고 볼 것들."""
     import torch
 
     from benchmarks import torch_peers
@@ -120,7 +122,7 @@ def test_torch_starts_from_the_same_loss(images, starts, torch_process, key):
     found = torch_process(key, images, starts[key] | {"recipe": recipe | {"steps": 200}})
     speed.check_same("PyTorch", found.checks, starts[key]["checks"])
     assert found.seen == 2 * recipe["batch"] and found.sound
-    assert found.rates == [values["rates"][1] for values in recipe["optimizers"]]  # 세 걸음째는 두 번째 마디예요
+    assert found.rates == [values["rates"][1] for values in recipe["optimizers"]]  # 세 스텝째는 두 번째 마디예요
 
 
 @needs_torch
@@ -191,19 +193,19 @@ def test_textbook_networks_train(images, ours, torch_process, key):
     assert found.seen == 2 * start["recipe"]["batch"] and found.sound
     for snapshot in (found.snapshot, ours[key].snapshot(5)):  # 심판이 받는 것
         if key == "dense_vae":
-            for weights, network in zip(snapshot, ours[key].lesson.networks.values(), strict=True):
+            for weights, network in zip(snapshot, ours[key].ours.networks.values(), strict=True):
                 assert [array.shape for array in weights] == [tuple(w.shape) for w in network.weights]
         else:
             assert snapshot.shape == (5, 28, 28, 1) and 0 <= snapshot.min() <= snapshot.max() <= 1
 
 
 def test_judge_measures_a_vae_with_its_own_activation(ours):
-    lesson, judge = ours["dense_vae"].lesson, quality.Judge(data.load("digits"))
-    for network in lesson.networks.values():
+    vae, judge = ours["dense_vae"].ours, quality.Judge(data.load("digits"))
+    for network in vae.networks.values():
         network.set_weights([4 * array for array in network.get_weights()])  # 함수의 차이가 드러나게
-    own = metrics.elbo(lesson.cells["log_weights"](*lesson.networks.values()), judge.x_test).mean()
-    assert np.isclose(judge.elbo("silu", lesson.snapshot(5)), own, rtol=0.01)
-    assert not np.isclose(judge.elbo("relu", lesson.snapshot(5)), own, rtol=0.01)
+    own = metrics.elbo(vae.cells["log_weights"](*vae.networks.values()), judge.x_test).mean()
+    assert np.isclose(judge.elbo("silu", vae.snapshot(5)), own, rtol=0.01)
+    assert not np.isclose(judge.elbo("relu", vae.snapshot(5)), own, rtol=0.01)
 
 
 def test_time_to_a_goal():
