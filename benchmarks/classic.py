@@ -1,7 +1,7 @@
-"""잘 알려진 저장소들의 옛 Keras 고리: NumPy 배치를 `train_on_batch`에 하나씩. 망과 배우는 법은 노트북의 것 그대로예요.
+"""잘 알려진 저장소들의 옛 Keras 고리: NumPy 배치를 `train_on_batch`에 하나씩. 신경망과 배우는 법은 노트북의 것 그대로예요.
 
 GAN은 판별자를 가르치고, 얼린 판별자를 이은 모델로 생성자를 가르치기를 번갈아 해요. `predict=True`면 그 저장소들처럼
-가짜를 `predict`로 그려요. 합성곱 망은 XLA를 꺼요(켜진 채 두면 CPU에서 몇 배 느려요).
+가짜를 `predict`로 그려요. 합성곱 신경망은 XLA를 꺼요(켜진 채 두면 CPU에서 몇 배 느려요).
 """
 
 import numpy as np
@@ -29,10 +29,10 @@ class Player(arena.Player):
             start: `ours.Player.start()`가 준 것. 첫 가중치와 배우는 법이 들어 있어요.
             predict: 가짜를 `predict`로 그릴까(GAN만).
         """
-        self.lesson, self.predict = ours.LESSONS[key](images), predict
+        self.ours, self.predict = ours.MODELS[key](images), predict
         for name, layers in start["networks"].items():
-            self.lesson.networks[name].set_weights([array for layer in layers for array in layer["weights"]])
-        self.checks = ours.checks(self.lesson, images)
+            self.ours.networks[name].set_weights([array for layer in layers for array in layer["weights"]])
+        self.checks = ours.checks(self.ours, images)
         self.adams = [
             keras.optimizers.Adam(v["rates"][0], *v["betas"], epsilon=v["epsilon"], global_clipnorm=v["clip"])
             for v in start["recipe"]["optimizers"]
@@ -54,14 +54,14 @@ class Player(arena.Player):
                 adam.learning_rate = rate
 
     def supervised(self):
-        model = self.lesson.model
+        model = self.ours.model
         model.compile(*self.adams, loss=model.loss, **self.options)
         for x in batches(self.images, self.recipe["batch"]):
             yield model.train_on_batch(x, x)
 
     def alternate(self):
         """판별자와, 얼린 판별자를 이은 모델을 번갈아."""
-        (generator, judge), batch = self.lesson.networks.values(), self.recipe["batch"]
+        (generator, judge), batch = self.ours.networks.values(), self.recipe["batch"]
         latent, rng = generator.input_shape[1], np.random.default_rng(0)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         ones, zeros = np.ones((batch, 1), "float32"), np.zeros((batch, 1), "float32")
@@ -80,7 +80,7 @@ class Player(arena.Player):
 
     def penalized(self):
         """노트북의 `train_step`을 `train_on_batch`로(벌점이 있는 WGAN은 얼린 판별자로 배울 수 없어요)."""
-        model, step = self.lesson.model, self.lesson.model.train_step
+        model, step = self.ours.model, self.ours.model.train_step
         model.train_step = lambda data: step(data[0])  # train_on_batch는 (그림, 정답, 무게)를 넘겨요
         model.compile(*self.adams, **self.options)
         for real in batches(self.images, self.recipe["batch"]):

@@ -1,7 +1,7 @@
-"""우리: 노트북의 셀을 그대로 배워요. 학생이 얻는 것(한 번에 여러 걸음, 진행 표시, 저장까지)을 재요.
+"""우리: 노트북의 셀을 그대로 배워요. 학생이 얻는 것(한 번에 여러 스텝, 진행 표시, 저장까지)을 재요.
 
 노트북에서 그 학습을 하는 줄들을 실행하다가 `training.fit`을 부르는 순간을 붙잡아 두고, 잴 때 그대로 불러요.
-배치, 최적화기, 걸음의 수는 붙잡은 것에서 읽어 경쟁자에게 건네요. 그래서 레슨에서 고치면 경쟁자도 함께 바뀌어요.
+배치, 최적화기, 스텝의 수는 붙잡은 것에서 읽어 경쟁자에게 건네요. 그래서 레슨에서 고치면 경쟁자도 함께 바뀌어요.
 """
 
 import ast
@@ -19,15 +19,20 @@ import keras  # isort: skip  (`training`이 Keras를 맞춰 불러온 다음에)
 FOREVER = 1_000_000  # 재는 동안 끝나지 않을 에폭의 수
 POINTS = 100  # 학습률의 일정을 경쟁자에게 건넬 때 나누는 수
 
+# 학습하는 줄에 나오지만 보여 주기만 하는 것들. 그리거나 재지 않게 비워 둬요
+SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_chunks", "rulers09")) | {
+    "Album": lambda *_: None
+}
 
-class Lesson:
+
+class OurModel:
     """레슨의 모델 하나와, 노트북이 그것을 quick으로 배우는 방법.
 
     Attributes:
         networks: {이름: Keras 모델}. 가중치를 옮기는 단위예요.
         model: 노트북이 compile을 마친 모델.
         call: 노트북이 `training.fit`에 넘긴 것(`inspect.BoundArguments`).
-        batch: 한 걸음에 보는 진짜 그림의 수. steps: quick의 걸음의 수. n_critic: 판별자를 고치는 횟수.
+        batch: 한 스텝에 보는 진짜 그림의 수. steps: quick의 스텝의 수. n_critic: 판별자를 고치는 횟수.
         optimizers: compile된 최적화기들. 선수가 둘이면 생성자의 것이 먼저예요.
     """
 
@@ -45,8 +50,7 @@ class Lesson:
             "x_train": images,
             "seed": 0,
             "pretrained": False,
-            **dict.fromkeys(("draw_rebuilt", "draw_samples", "album", "rulers09")),  # 그리거나 재지 않아요
-        }
+        } | SHOWN
         self.build(**sizes)
         self.cells["training"] = SimpleNamespace(**vars(training) | {"fit": self._catch})
         exec(lines_that_train(self.sources, self.training_name), self.cells)
@@ -66,7 +70,7 @@ class Lesson:
         """노트북이 부른 그대로 배워요. forever면 끝나지 않게, batch면 그 장수로. 묶음마다 `tick(본 그림의 수)`."""
         given, done, size = self.call.arguments, 0, batch or self.batch
 
-        def count(batch, logs):
+        def count(batch, logs):  # 콜백의 batch는 묶음의 번호라, 스텝은 최적화기에게 물어요
             nonlocal done
             before, done = done, int(self.optimizers[0].iterations)
             tick((done - before) * size)
@@ -90,10 +94,8 @@ class Lesson:
             optimizers.append(
                 {"rates": rates, "betas": betas, "epsilon": config["epsilon"], "clip": config["global_clipnorm"]}
             )
-        return {
-            "batch": self.batch, "steps": self.steps, "latent": self.latent, "n_critic": self.n_critic,
-            "optimizers": optimizers,
-        }  # fmt: skip
+        told = {name: getattr(self, name) for name in ("batch", "steps", "latent", "n_critic")}
+        return told | {"optimizers": optimizers}
 
 
 def lines_that_train(sources, name):
@@ -114,9 +116,12 @@ def lines_that_train(sources, name):
     raise KeyError(f"노트북에 {name}이라는 학습이 없어요")
 
 
-class Supervised(Lesson):
+class Supervised(OurModel):
+    """인코더와 디코더를 이은 모델."""
+
     def parts(self):
-        return dict(zip(("encoder", "decoder"), (x for x in self.model.layers if isinstance(x, keras.Model)), strict=True))  # fmt: skip
+        encoder, decoder = (layer for layer in self.model.layers if isinstance(layer, keras.Model))
+        return {"encoder": encoder, "decoder": decoder}
 
 
 class Autoencoder(Supervised):
@@ -137,7 +142,8 @@ class VAE(Supervised):
     def start_loss(self, images, z, uniform):
         mu, log_var = (np.asarray(v, "float32") for v in self.networks["encoder"](images))
         decoded = self.networks["decoder"](mu + np.exp(0.5 * log_var) * z)
-        return [np.mean(self.cells["bernoulli_nll"](images, decoded)), np.mean(self.cells["kl_divergence"](mu, log_var))]  # fmt: skip
+        parts = self.cells["bernoulli_nll"](images, decoded), self.cells["kl_divergence"](mu, log_var)
+        return [np.mean(part) for part in parts]
 
     def snapshot(self, count):
         """심판이 잴 것: [인코더, 디코더]의 가중치."""
@@ -160,7 +166,7 @@ class DenseVAE(VAE):
         self.cells["vae20"] = self.cells["connect"](*pair)
 
 
-class Adversarial(Lesson):
+class Adversarial(OurModel):
     """생성자와 판별자를 담은 모델 하나."""
 
     def parts(self):
@@ -217,7 +223,7 @@ class WGAN(Adversarial):
         return [np.mean(judge(real)) - np.mean(judge(fake)), penalty]
 
 
-LESSONS = {
+MODELS = {
     "ae": Autoencoder, "conv_vae": ConvVAE, "dense_vae": DenseVAE, "gan": DenseGAN, "dcgan": DCGAN, "wgan": WGAN,
 }  # fmt: skip
 
@@ -236,7 +242,7 @@ def probe(images, latent, batch=32):
 
 
 def described(networks):
-    """망의 층과 가중치를 TensorFlow 없이 읽을 수 있게. {이름: [층마다의 사전]}"""
+    """신경망의 층과 가중치를 TensorFlow 없이 읽을 수 있게. {이름: [층마다의 사전]}"""
     return {
         name: [
             {"kind": type(layer).__name__, "config": layer.get_config(), "weights": layer.get_weights(),
@@ -247,12 +253,12 @@ def described(networks):
     }  # fmt: skip
 
 
-def checks(lesson, images):
-    """같은 망을 같은 가중치에서 시작했는지 견줄 값들."""
-    weights = {name: [v.shape for v in network.trainable_variables] for name, network in lesson.networks.items()}
+def checks(ours, images):
+    """같은 신경망을 같은 가중치에서 시작했는지 견줄 값들."""
+    weights = {name: [v.shape for v in network.trainable_variables] for name, network in ours.networks.items()}
     return {
         "parameters": {name: int(sum(map(np.prod, shapes))) for name, shapes in weights.items()},
-        "start_loss": [float(value) for value in lesson.start_loss(*probe(images, lesson.latent))],
+        "start_loss": [float(value) for value in ours.start_loss(*probe(images, ours.latent))],
     }
 
 
@@ -263,27 +269,29 @@ class Player(arena.Player):
         """
         Args:
             key: `TASKS`의 이름. images: uint8 (N, 28, 28).
-            bf16: 망이 내보내는 층만 빼고 bfloat16으로 곱할까. 손실, 잡음, 가중치는 그대로 float32예요.
+            bf16: 신경망이 내보내는 층만 빼고 bfloat16으로 곱할까. 손실, 잡음, 가중치는 그대로 float32예요.
             forever: False면 노트북의 quick만큼만 배워요.
             batch: 배치의 장수를 바꿀 때. **sizes: dense_vae의 잠재 차원(latent)을 바꿀 때.
         """
-        self.lesson, self.images = LESSONS[key](images, **sizes), images
+        self.ours, self.images = MODELS[key](images, **sizes), images
         self.options = {"forever": forever, "batch": batch}
-        for network in self.lesson.networks.values() if bf16 else ():
+        for network in self.ours.networks.values() if bf16 else ():
             for layer in network.layers:
                 if layer.name not in network.output_names:
                     layer.dtype_policy = "mixed_bfloat16"
 
     def start(self):
         """경쟁자에게 건네는 첫 가중치와 배우는 법, 견줄 값들."""
-        networks = self.lesson.networks
+        networks = self.ours.networks
         return {
-            "networks": described(networks), "recipe": self.lesson.recipe(), "probe": probe(self.images, self.lesson.latent),
-            "checks": checks(self.lesson, self.images),
-        }  # fmt: skip
+            "networks": described(networks),
+            "recipe": self.ours.recipe(),
+            "probe": probe(self.images, self.ours.latent),
+            "checks": checks(self.ours, self.images),
+        }
 
     def train(self, tick):
-        self.lesson.train(tick, **self.options)
+        self.ours.train(tick, **self.options)
 
     def snapshot(self, count):
-        return self.lesson.snapshot(count)
+        return self.ours.snapshot(count)

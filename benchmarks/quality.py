@@ -1,9 +1,9 @@
-"""좋아지는 데 걸리는 시간: 우리 레슨의 망과 교과서의 망(PyTorch), 배우는 초마다의 ELBO와 FID.
+"""좋아지는 데 걸리는 시간: 우리 레슨의 신경망과 교과서의 신경망(PyTorch), 배우는 초마다의 ELBO와 FID.
 
     COURSE_MNIST=/경로/mnist.npz python -m benchmarks.quality          # 두 코어에서 30분쯤
     python -m benchmarks.quality dense_vae --limit 120
 
-하나씩 배우고, 재는 동안에는 시계를 멈춰요. 첫 걸음의 준비(그래프, XLA)는 시간에 들어가요. 교과서의 망은 우리가
+하나씩 배우고, 재는 동안에는 시계를 멈춰요. 첫 스텝의 준비(그래프, XLA)는 시간에 들어가요. 교과서의 신경망은 우리가
 마지막 목표에 닿은 시간(닿지 못했으면 다 배운 시간)의 PATIENCE배까지만 배워요.
 """
 
@@ -22,9 +22,9 @@ GOALS = {"dense_vae": (-105.0, -102.0), "dcgan": (8.0, 4.0), "wgan": (6.0, 3.5)}
 
 
 def textbook(key):
-    """교과서의 망과 설정을, `ours.Player.start()`가 주는 모양으로.
+    """교과서의 신경망과 설정을, `ours.Player.start()`가 주는 모양으로.
 
-    05는 같은 크기의 망을 ReLU와 Adam 1e-3으로, 08은 노트북의 교과서 망을 논문의 학습률 2e-4와 β₁ 0.5로, 09는 그 망에서
+    05는 같은 크기의 신경망을 ReLU와 Adam 1e-3으로, 08은 노트북의 교과서 신경망을 논문의 학습률 2e-4와 β₁ 0.5로, 09는 그 신경망에서
     판별자의 정규화를 빼고 `n_critic` 5, 학습률 1e-4로(벌점은 모든 그림에서).
     """
     if key == "dense_vae":
@@ -38,7 +38,9 @@ def textbook(key):
     if key == "wgan":
         layers = cells["layers"]
         convs = [part for f in (64, 128) for part in (layers.Conv2D(f, 5, 2, "same"), layers.LeakyReLU(0.2))]
-        networks["judge"] = cells["keras"].Sequential([layers.Input((28, 28, 1)), *convs, layers.Flatten(), layers.Dense(1)])
+        networks["judge"] = cells["keras"].Sequential(
+            [layers.Input((28, 28, 1)), *convs, layers.Flatten(), layers.Dense(1)]
+        )
         recipe, rates, betas = recipe | {"batch": 320, "n_critic": 5, "penalize_one_in": 1}, [1e-4, 1e-4], (0.0, 0.9)
     adams = [{"rates": [rate], "betas": betas, "epsilon": 1e-7, "clip": None} for rate in rates]
     recipe |= {"steps": 1, "average": False, "optimizers": adams}
@@ -114,7 +116,7 @@ def main(arguments=None):
         lines, limit, given = [], chosen.limit, {"key": key, "images": digits.x_train}
         for name, module, options, activation in (
             ("우리(노트북, quick)", "ours", {"forever": False}, "silu"),
-            ("교과서의 망, PyTorch", "torch_peers", {"start": textbook(key)}, "relu"),
+            ("교과서의 신경망, PyTorch", "torch_peers", {"start": textbook(key)}, "relu"),
         ):
             print(f"{TASKS[key].title}: {name}", flush=True)
             with Contestant(module, **given, **options) as player:

@@ -55,7 +55,7 @@ def entries(key):
 
 
 class Result(NamedTuple):
-    """rates: 바퀴마다의 images/s. first: 프로세스가 시작되어 첫 걸음(묶음)까지의 초. memory: MB."""
+    """rates: 바퀴마다의 images/s. first: 프로세스가 시작되어 첫 스텝(묶음)까지의 초. memory: MB."""
 
     rates: list
     first: float
@@ -93,7 +93,7 @@ def compete(key, images, rounds, seconds, contestants):
                 print(f"  {title}: 이 기계에서는 돌지 않아요({reason})", flush=True)
                 continue
             players[title], start = player, start or told
-            print(f"  {title}: 준비됐어요(첫 걸음까지 {first[title]:.1f}초)", flush=True)
+            print(f"  {title}: 준비됐어요(첫 스텝까지 {first[title]:.1f}초)", flush=True)
             if told:
                 check_same(title, told["checks"], start["checks"])
 
@@ -109,7 +109,7 @@ def compete(key, images, rounds, seconds, contestants):
 
 
 def check_same(title, theirs, ours):
-    """같은 망을 같은 가중치에서 시작했는지."""
+    """같은 신경망을 같은 가중치에서 시작했는지."""
     if theirs["parameters"] != ours["parameters"]:
         raise CourseError(f"{title}의 매개변수 {theirs['parameters']}이(가) 우리의 {ours['parameters']}와 달라요.")
     if not np.allclose(theirs["start_loss"], ours["start_loss"], rtol=1e-4, atol=1e-4):
@@ -122,7 +122,7 @@ def has_bf16():
     return info.exists() and bool({"avx512_bf16", "amx_bf16"} & set(info.read_text().split()))
 
 
-HEAD = ["", "images/s", "최소–최대", "÷ PyTorch", "최소–최대", "첫 걸음(초)", "메모리(MB)", "GEMM 대비"]
+HEAD = ["", "images/s", "최소–최대", "÷ PyTorch", "최소–최대", "첫 스텝(초)", "메모리(MB)", "GEMM 대비"]
 
 
 def rows(results, flops=None):

@@ -1,8 +1,8 @@
-"""시작하는 데 걸리는 시간: 커널을 켜고 import를 마칠 때까지, 첫 학습 걸음까지의 초.
+"""시작하는 데 걸리는 시간: 커널을 켜고 import를 마칠 때까지, 첫 학습 스텝까지의 초.
 
     python -m benchmarks.startup [레슨 …]
 
-노트북을 위에서부터 그대로 실행하다가 첫 학습 걸음이 끝나는 때에 멈춰요(quick, 저장소의 digits).
+노트북을 위에서부터 그대로 실행하다가 첫 학습 스텝이 끝나는 때에 멈춰요(quick, 저장소의 digits).
 """
 
 import argparse
@@ -20,7 +20,7 @@ from course_utils import lessons
 
 ROUNDS = 3  # 재는 횟수. 가운데값을 적어요
 
-# import 셀 뒤에서 실행해요: `fit`에 콜백을 하나 보태 첫 걸음 뒤에 멈춰요
+# import 셀 뒤에서 실행해요: `fit`에 콜백을 하나 보태 첫 스텝 뒤에 멈춰요
 HOOK = """
 import sys
 if keras := sys.modules.get("keras"):
@@ -33,7 +33,7 @@ if keras := sys.modules.get("keras"):
 
 
 def first_step(notebook):
-    """노트북 하나를 실행해 (커널이 켜진 초, import 셀까지의 초, 첫 학습 걸음까지의 초나 None)를 재요.
+    """노트북 하나를 실행해 (커널이 켜진 초, import 셀까지의 초, 첫 학습 스텝까지의 초나 None)를 재요.
 
     Args:
         notebook: nbformat의 노트북. import 셀에 `imports` 태그가 있어야 해요. `fit`으로 배우지 않으면 끝까지 실행해요.
@@ -74,7 +74,7 @@ def main(arguments=None):
             subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True)
             times.append(time.monotonic() - began)
         print(f"{statement}: {statistics.median(times):.2f}초", flush=True)
-    print("\n" + table(["레슨", "커널(초)", "import까지(초)", "첫 걸음까지(초)"], []), flush=True)
+    print("\n" + table(["레슨", "커널(초)", "import까지(초)", "첫 스텝까지(초)"], []), flush=True)
     for path in sorted(lessons.NOTEBOOKS.glob("*.ipynb")):
         if not chosen or path.stem in chosen:
             columns = zip(*(first_step(lessons.read(path).notebook) for _ in range(ROUNDS)), strict=True)

@@ -1,7 +1,7 @@
-"""견줄 상대: PyTorch로 옮긴 같은 망, 같은 손실, 같은 최적화기. 우리의 첫 가중치를 받아 같은 손실에서 시작해요.
+"""견줄 상대: PyTorch로 옮긴 같은 신경망, 같은 손실, 같은 최적화기. 우리의 첫 가중치를 받아 같은 손실에서 시작해요.
 
 Keras의 `same` 합성곱은 짝이 맞지 않는 한 줄을 아래와 오른쪽에, PyTorch의 `padding`은 위와 왼쪽에 둬요. 그래서
-합성곱 망은 모든 것(그림, 커널, 납작하게 편 자리)을 180도 돌린 채 배워요. 같은 함수이고, PyTorch에 덤이 들지 않아요.
+합성곱 신경망은 모든 것(그림, 커널, 납작하게 편 자리)을 180도 돌린 채 배워요. 같은 함수이고, PyTorch에 덤이 들지 않아요.
 """
 
 import numpy as np
@@ -59,10 +59,10 @@ def turned(tensor, channels):
 
 
 def translated(layers, turn):
-    """같은 가중치의 PyTorch 망.
+    """같은 가중치의 PyTorch 신경망.
 
     Args:
-        layers: `ours.described`의 망 하나.
+        layers: `ours.described`의 신경망 하나.
         turn: 180도 돌릴까.
     """
     parts, flat, dense = [], None, None  # flat: 앞에서 편 그림의 채널 수
@@ -120,7 +120,7 @@ def filled(part, weight, bias=None):
 
 
 class Peer:
-    """망(networks, 이름마다의 속성으로도)과 배우는 법(recipe: `ours.Lesson.recipe`). 최적화기는 turns()마다 하나예요."""
+    """신경망(networks, 이름마다의 속성으로도)과 배우는 법(recipe: `ours.OurModel.recipe`). 최적화기는 turns()마다 하나예요."""
 
     def __init__(self, networks, recipe):
         vars(self).update(networks)
@@ -130,14 +130,18 @@ class Peer:
         """kind: Adam의 구현, "fused" | "foreach". wrap: 자주 부르는 함수를 감싸는 것(`torch.compile`)."""
         self.rates = rates_at(self.recipe, 0)
         self.players = [
-            (weights, torch.optim.Adam(weights, rate, values["betas"], values["epsilon"], **{kind: True}), values["clip"])
+            (
+                weights,
+                torch.optim.Adam(weights, rate, values["betas"], values["epsilon"], **{kind: True}),
+                values["clip"],
+            )
             for weights, rate, values in zip(self.turns(), self.rates, self.recipe["optimizers"], strict=True)
         ]
         for name in self.wrapped:
             setattr(self, name, wrap(getattr(self, name)))
 
     def learn(self, x):
-        """한 걸음. 학습률의 마디가 바뀌면 따라가요."""
+        """한 스텝. 학습률의 마디가 바뀌면 따라가요."""
         if (rates := rates_at(self.recipe, self.done)) != self.rates:
             self.rates = rates
             for (_, optimizer, _), rate in zip(self.players, rates, strict=True):
@@ -218,7 +222,7 @@ class Adversarial(Peer):
         return F.softplus(-self.judge(fake)).mean()  # −log D(G(z))
 
     def snapshot(self, count):
-        """`ours.Adversarial.snapshot`과 같은 것을, 배우고 있는 망에서."""
+        """`ours.Adversarial.snapshot`과 같은 것을, 배우고 있는 신경망에서."""
         network = self.networks["generator"].eval()
         with torch.no_grad():
             images = torch.cat([network(self.random(500)) for _ in range(-(-count // 500))])[:count]
@@ -323,7 +327,7 @@ class Player(arena.Player):
             key: `TASKS`의 이름. images: uint8 (N, 28, 28).
             start: `ours.Player.start()`가 준 것. probe가 없으면 첫 손실을 재지 않아요.
             optimizer: Adam의 구현, "fused" | "foreach".
-            channels_last: 합성곱 망의 메모리 배치. compiled: `torch.compile`을 쓸까. bf16: autocast로 bfloat16을 쓸까.
+            channels_last: 합성곱 신경망의 메모리 배치. compiled: `torch.compile`을 쓸까. bf16: autocast로 bfloat16을 쓸까.
         """
         self.conv, self.bf16, self.size = TASKS[key].conv, bf16, start["recipe"]["batch"]
         networks = {name: translated(layers, self.conv) for name, layers in start["networks"].items()}
@@ -336,7 +340,7 @@ class Player(arena.Player):
         self.pictures = self.tensor(images)[:, None]
 
     def tensor(self, images):
-        """그림 (N, 28, 28, …)을, 합성곱 망이면 180도 돌려서."""
+        """그림 (N, 28, 28, …)을, 합성곱 신경망이면 180도 돌려서."""
         return torch.from_numpy(np.ascontiguousarray(images[:, ::-1, ::-1] if self.conv else images))
 
     def check(self, images, z, uniform):
