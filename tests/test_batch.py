@@ -235,7 +235,7 @@ def test_an_old_plan_yaml_says_how_to_convert(command, tmp_path):
         (["{small}", "--timeout", "1.5"], "timeout 1.5"), (["{small}", "--seeds", "4..0"], "0..4"),
         (["{small}", "--profile", "fast"], "smoke"), (["{small}", "--resource", "GPU"], "GPU=1"),
         *((["{small}", "--resource", f"GPU={n}"], f"GPU={n}은(는) 쓸 수 없어요") for n in ("-1", "0", "nan", "inf", "a")),
-        (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
+        (["{small}", "--resource", "GPU=1", "--resource", "GPU=2"], "한 번만"), (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
         (["{small}", "--scheduler", "foo://user:s3cret@x:1"], "foo://…@x:1"), (["{small}", "--jobs", "3"], "GPU가 2개"),
         ([], "쓰는 법: python -m course_utils.batch run 노트북…"), (["{small}", "--no"], "모르는 말이 있어요: --no"),
         (["{small}", "--jobs"], "쓰는 법"), (["{small}", "-p", "title", SECRET], "…@host/x.npz'에 비밀번호"),
