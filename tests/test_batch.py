@@ -500,11 +500,12 @@ def test_output_that_cannot_be_encoded_stops_nothing(tmp_path, locale, commands)
     assert (out / "report.html").exists()
 
 
-def test_remote_folder_on_a_loopback_s3_server(tmp_path, small):
+def test_remote_folder_on_a_loopback_s3_server(command, monkeypatch, tmp_path):
     pytest.importorskip("boto3", reason="S3 시험에는 papermill[s3]와 moto가 필요해요")
     server = pytest.importorskip("moto.server", reason="S3 시험에는 papermill[s3]와 moto가 필요해요")
     import boto3
 
+    path = lesson(tmp_path / "lessons", "01_a")
     loopback = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     loopback.start()
     host, port = loopback.get_host_and_port()
@@ -517,14 +518,16 @@ def test_remote_folder_on_a_loopback_s3_server(tmp_path, small):
         )  # fmt: skip
         client.create_bucket(Bucket="course")
         out = "s3://course/가을/vae"
-        code, said = batch("run", small, "--seeds", "0..1", "--out", out, **environment)
+        code, said = batch("run", path, "--seeds", "0..1", "--out", out, **environment)
         assert code == 0 and f"보고서: {out}/report.html" in said, said
-        code, said = batch("run", small, "--seeds", "0..2", "--out", out, **environment)
+        code, said = batch("run", path, "--seeds", "0..2", "--out", out, **environment)
         assert code == 0 and "이미 끝난 일 2개 · 할 일 1개" in said, said
-        assert batch("status", out, **environment)[1].strip() == "완료 3개"
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert command("status", out)[1].strip() == "완료 3개"
         names = {found["Key"] for found in client.list_objects_v2(Bucket="course")["Contents"]}
         assert {"가을/vae/plan.json", "가을/vae/report.html", "가을/vae/results.csv"} < names and len(names) == 3 + 9
-        code, said = batch("status", "s3://없는-통/x", **environment)
+        code, said = command("status", "s3://없는-통/x")
         assert code == 2 and "⚠️" in said
     finally:
         loopback.stop()
