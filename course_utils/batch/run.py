@@ -264,8 +264,8 @@ def _local(jobs, resources, retries):
     for left in reversed(range(retries + 1)):
         try:
             cluster = LocalCluster(
-                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, resources=resources,
-                silence_logs=logging.CRITICAL,
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, resources=resources, silence_logs=logging.CRITICAL,
+                dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},  # 8787번을 남과 다투지 않게
             )  # fmt: skip
             break
         except RuntimeError as error:
