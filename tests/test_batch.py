@@ -291,6 +291,12 @@ def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
     assert code == 2 and "gs://…@곳/x" in said and "s3cret" not in said
 
 
+def test_a_plan_of_an_older_version_is_named(command, tmp_path):
+    (tmp_path / "plan.json").write_text('{"spec": {"lessons": [], "seeds": [1]}, "titles": {}, "jobs": []}', "utf-8")
+    code, said = command("retry", tmp_path)
+    assert code == 2 and "예전 판" in said
+
+
 def test_identity_follows_content_not_outputs(tmp_path, small):
     (first,) = build(small).jobs
     notebook = nbformat.read(small, as_version=4)
@@ -354,7 +360,7 @@ def mixed(tmp_path_factory):
         " 'MPLBACKEND', 'MALLOC_TRIM_THRESHOLD_')}\nprint(seen)"
     )
     paths = [
-        lesson(folder / "lessons", "01_good", (picture, "report-figure"), probe),
+        lesson(folder / "lessons", "01_good", (picture, "report-figure"), probe, kernel="conda-env-mine"),
         lesson(folder / "lessons", "02_wrong", picture, "raise OSError('값 3은 – 안 돼요: https://user:s3cret@host/x?token=s3cret')"),
         lesson(folder / "lessons", "03_exit", "import sys\nsys.exit(0)"),
         lesson(folder / "lessons", "04_slow", "import time\ntime.sleep(60)"),

@@ -85,6 +85,8 @@ def _run(options):
 def _retry(options):
     folder = Folder(options.out)
     spec = folder.plan()["spec"]
+    if "auto" not in spec:
+        raise CourseError(f"{folder.path}의 계획은 예전 판의 것이에요. run을 다시 해 주세요.")
     return _do(planning.build(spec), spec, folder, _how(options), again=(DIED, FAILED), dry=False)
 
 
