@@ -34,7 +34,8 @@ def read(path):
     """
     path = Path(path)
     notebook = _open(path)
-    titles = (cell.source[2:].split("\n")[0] for cell in notebook.cells if cell.source.startswith("# "))
+    texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    titles = (text[2:].split("\n")[0] for text in texts if text.startswith("# "))
     table, minutes = _table(tagged(notebook, "settings"))
     return Lesson(path.stem, next(titles, path.stem), notebook, _parameters(path, notebook), table, minutes)
 

@@ -28,12 +28,14 @@ run.one_of("digit", digit, (0, *range(2, 10)))
 """
 
 
-def lesson(folder, name, *cells, metrics="answer=seed * 10 + (latent_dim or 0)", parameters=PARAMETERS, settings=""):
+def lesson(folder, name, *cells, metrics="answer=seed * 10 + (latent_dim or 0)", parameters=PARAMETERS, settings="",
+           kernel="python3"):  # fmt: skip
     """작은 레슨을 쓰고 그 경로를 돌려줘요. 셀들은 매개변수와 settings 다음, 지표를 남기는 셀 앞에 놓여요.
 
     Args:
         cells: 셀의 코드나 (코드, 태그).
         settings: settings 셀의 코드. 없으면 그림과 글꼴의 준비가 없어 1초쯤 빨라요.
+        kernel: 노트북에 적힌 커널의 이름.
     """
     finish = (
         "from IPython.display import display\n"
@@ -41,7 +43,7 @@ def lesson(folder, name, *cells, metrics="answer=seed * 10 + (latent_dim or 0)",
     )
     head = [(parameters, "parameters"), *([("import course_utils", "imports"), (settings, "settings")] if settings else [])]
     notebook = nbformat.v4.new_notebook()
-    notebook.metadata.kernelspec = {"name": "conda-env-mine", "display_name": "내 환경", "language": "python"}
+    notebook.metadata.kernelspec = {"name": kernel, "display_name": kernel, "language": "python"}
     for cell in (*head, *cells, finish):
         source, tag = (cell, None) if isinstance(cell, str) else cell
         notebook.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": [tag]} if tag else {}))

@@ -235,7 +235,7 @@ def test_an_old_plan_yaml_says_how_to_convert(command, tmp_path):
         (["{small}", "--timeout", "1.5"], "timeout 1.5"), (["{small}", "--seeds", "4..0"], "0..4"),
         (["{small}", "--profile", "fast"], "smoke"), (["{small}", "--resource", "GPU"], "GPU=1"),
         *((["{small}", "--resource", f"GPU={n}"], f"GPU={n}은(는) 쓸 수 없어요") for n in ("-1", "0", "nan", "inf", "a")),
-        (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
+        (["{small}", "--resource", "GPU=1", "--resource", "GPU=2"], "한 번만"), (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
         (["{small}", "--scheduler", "foo://user:s3cret@x:1"], "foo://…@x:1"), (["{small}", "--jobs", "3"], "GPU가 2개"),
         ([], "쓰는 법: python -m course_utils.batch run 노트북…"), (["{small}", "--no"], "모르는 말이 있어요: --no"),
         (["{small}", "--jobs"], "쓰는 법"), (["{small}", "-p", "title", SECRET], "…@host/x.npz'에 비밀번호"),
@@ -289,6 +289,12 @@ def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
         assert code == 2 and "run을 먼저" in said
     code, said = command("status", "gs://user:s3cret@곳/x")
     assert code == 2 and "gs://…@곳/x" in said and "s3cret" not in said
+
+
+def test_a_plan_of_an_older_version_is_named(command, tmp_path):
+    (tmp_path / "plan.json").write_text('{"spec": {"lessons": [], "seeds": [1]}, "titles": {}, "jobs": []}', "utf-8")
+    code, said = command("retry", tmp_path)
+    assert code == 2 and "예전 판" in said
 
 
 def test_identity_follows_content_not_outputs(tmp_path, small):
@@ -354,7 +360,7 @@ def mixed(tmp_path_factory):
         " 'MPLBACKEND', 'MALLOC_TRIM_THRESHOLD_')}\nprint(seen)"
     )
     paths = [
-        lesson(folder / "lessons", "01_good", (picture, "report-figure"), probe),
+        lesson(folder / "lessons", "01_good", (picture, "report-figure"), probe, kernel="conda-env-mine"),
         lesson(folder / "lessons", "02_wrong", picture, "raise OSError('값 3은 – 안 돼요: https://user:s3cret@host/x?token=s3cret')"),
         lesson(folder / "lessons", "03_exit", "import sys\nsys.exit(0)"),
         lesson(folder / "lessons", "04_slow", "import time\ntime.sleep(60)"),
@@ -500,11 +506,12 @@ def test_output_that_cannot_be_encoded_stops_nothing(tmp_path, locale, commands)
     assert (out / "report.html").exists()
 
 
-def test_remote_folder_on_a_loopback_s3_server(tmp_path, small):
+def test_remote_folder_on_a_loopback_s3_server(command, monkeypatch, tmp_path):
     pytest.importorskip("boto3", reason="S3 시험에는 papermill[s3]와 moto가 필요해요")
     server = pytest.importorskip("moto.server", reason="S3 시험에는 papermill[s3]와 moto가 필요해요")
     import boto3
 
+    path = lesson(tmp_path / "lessons", "01_a")
     loopback = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     loopback.start()
     host, port = loopback.get_host_and_port()
@@ -517,14 +524,16 @@ def test_remote_folder_on_a_loopback_s3_server(tmp_path, small):
         )  # fmt: skip
         client.create_bucket(Bucket="course")
         out = "s3://course/가을/vae"
-        code, said = batch("run", small, "--seeds", "0..1", "--out", out, **environment)
+        code, said = batch("run", path, "--seeds", "0..1", "--out", out, **environment)
         assert code == 0 and f"보고서: {out}/report.html" in said, said
-        code, said = batch("run", small, "--seeds", "0..2", "--out", out, **environment)
+        code, said = batch("run", path, "--seeds", "0..2", "--out", out, **environment)
         assert code == 0 and "이미 끝난 일 2개 · 할 일 1개" in said, said
-        assert batch("status", out, **environment)[1].strip() == "완료 3개"
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert command("status", out)[1].strip() == "완료 3개"
         names = {found["Key"] for found in client.list_objects_v2(Bucket="course")["Contents"]}
         assert {"가을/vae/plan.json", "가을/vae/report.html", "가을/vae/results.csv"} < names and len(names) == 3 + 9
-        code, said = batch("status", "s3://없는-통/x", **environment)
+        code, said = command("status", "s3://없는-통/x")
         assert code == 2 and "⚠️" in said
     finally:
         loopback.stop()

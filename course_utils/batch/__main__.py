@@ -85,6 +85,8 @@ def _run(options):
 def _retry(options):
     folder = Folder(options.out)
     spec = folder.plan()["spec"]
+    if "auto" not in spec:
+        raise CourseError(f"{folder.path}의 계획은 예전 판의 것이에요. run을 다시 해 주세요.")
     return _do(planning.build(spec), spec, folder, _how(options), again=(DIED, FAILED), dry=False)
 
 
@@ -152,7 +154,7 @@ def _how(options):
         job_seconds=_whole("--job-timeout", options.job_timeout, 1),
         retries=_whole("--retries", options.retries, 0),
         scheduler=options.scheduler,
-        resources=dict(map(_resource, options.resource)),
+        resources=_resources(options.resource),
     )
 
 
@@ -164,15 +166,18 @@ def _whole(name, text, least):
     return int(text)
 
 
-def _resource(text):
-    name, _, amount = text.partition("=")
-    try:
-        number = float(amount)
-    except ValueError:
-        number = 0
-    if not name or not 0 < number < math.inf:
-        raise CourseError(f"--resource {text}은(는) 쓸 수 없어요. 0보다 큰 수를 GPU=1처럼 적어 주세요.")
-    return name, number
+def _resources(texts):
+    found = {}
+    for text in texts:
+        name, _, amount = text.partition("=")
+        try:
+            number = float(amount)
+        except ValueError:
+            number = 0
+        if not name or name in found or not 0 < number < math.inf:
+            raise CourseError(f"--resource {text}은(는) 쓸 수 없어요. 0보다 큰 수를 GPU=1처럼, 이름마다 한 번만 적어 주세요.")
+        found[name] = number
+    return found
 
 
 def _states(folder, jobs):

@@ -259,11 +259,7 @@ def _resolved(name, value):
     if name == "profile":
         return runtime.resolve_profile(value, runtime.gpu_name() if value == "auto" else None)
     value = data.resolve_name(value)
-    if value == "auto":
-        value = "mnist" if data.mnist_path().exists() else "digits"
-    if value not in ("digits", "mnist") and not os.path.isfile(os.path.expanduser(value)):
-        raise CourseError(f"dataset={shown(value)} 파일이 없어요. 경로를 확인하거나 digits, mnist를 쓰세요.")
-    return value
+    return value if value != "auto" else "mnist" if os.path.exists(data.mnist_path()) else "digits"
 
 
 def _check_kept(lesson, names):

@@ -99,7 +99,7 @@ class _Batch:
                 self._folder.append(f"{JOBS}/{told['id']}.log", told["line"])
 
     def _room(self):
-        """동시에 줄 수 있는 일의 수 = 자원을 갖춘 워커의 수. 워커가 오래 하나도 없으면 `CourseError`."""
+        """동시에 줄 수 있는 일의 수: 자원을 갖춘 워커의 수, --jobs까지. 워커가 오래 하나도 없으면 `CourseError`."""
         now = time.monotonic()
         if now - self._looked > 2 and self._client.status == "running":
             with contextlib.suppress(OSError):  # 막 끊겼거나 답하지 않으면 아래에서 알려요
@@ -116,7 +116,7 @@ class _Batch:
                 f"{NO_WORKER_SECONDS}초 동안 쓸 수 있는 워커가 없어요. 끝난 일은 남아 있어요. "
                 "워커를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
             )
-        return self._peers.total()
+        return min(self._peers.total(), self._options.jobs or math.inf)
 
     def _submit(self, job, notebook):
         options = self._options
@@ -264,8 +264,8 @@ def _local(jobs, resources, retries):
     for left in reversed(range(retries + 1)):
         try:
             cluster = LocalCluster(
-                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, resources=resources,
-                silence_logs=logging.CRITICAL,
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, resources=resources, silence_logs=logging.CRITICAL,
+                dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},  # 8787번을 남과 다투지 않게
             )  # fmt: skip
             break
         except RuntimeError as error:
