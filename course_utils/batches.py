@@ -1,6 +1,7 @@
 """섞은 배치: 시드와 스텝의 번호만으로 순서가 정해지는 `tf.data`의 흐름."""
 
 from course_utils.backend import tf
+from course_utils.errors import CourseError
 
 
 def shuffled(images, batch_size, seed, first_step=0, labels=None, augment=False, pack=None):
@@ -19,7 +20,11 @@ def shuffled(images, batch_size, seed, first_step=0, labels=None, augment=False,
         pack: 정수면 배치를 이만큼씩 쌓아 (pack, batch_size, …)로 내요. 변형하지 않은 이미지는 uint8 그대로예요.
     Returns:
         float32 (batch_size, 28, 28, 1), 0–1의 이미지를 내는 `tf.data.Dataset`.
+    Raises:
+        CourseError: 이미지가 배치 하나보다 적을 때.
     """
+    if batch_size > len(images):
+        raise CourseError(f"배치 하나가 {batch_size}장인데 이미지는 {len(images)}장뿐이에요. 이미지가 더 많은 데이터를 쓰세요.")
     per_lap = len(images) // batch_size
     pictures = tf.constant(images)[..., None]  # 원본은 uint8로 메모리에 한 번만
     labels = None if labels is None else tf.constant(labels)

@@ -4,7 +4,6 @@ import numpy as np
 
 from course_utils import batches, fast
 from course_utils.callbacks import Progress, Resume
-from course_utils.errors import CourseError
 from course_utils.identity import identity
 
 PACK = 25  # 파이썬으로 돌아오지 않고 잇달아 가는 스텝의 수는 이것까지
@@ -38,9 +37,7 @@ def fit(
     Raises:
         CourseError: 이미지가 배치보다 적거나, 발산하거나, 저장된 상태를 읽지 못할 때.
     """
-    if batch_size > len(x):
-        raise CourseError(f"batch_size={batch_size}은(는) 이미지 {len(x)}장보다 커요. {len(x)} 이하로 줄여 주세요.")
-    steps = steps_per_epoch or len(x) // batch_size
+    steps = steps_per_epoch or max(1, len(x) // batch_size)
     pack = next(n for n in range(min(PACK, steps), 0, -1) if steps % n == 0)
     digest = identity(model, x, batch_size, epochs, steps, run.seed, prepare, augment, callbacks)
     saved = Resume(run.checkpoints / "resume" / f"{name}-{digest}.npz")

@@ -300,7 +300,7 @@ def test_divergence_stops_with_a_reason_and_is_not_saved(tmp_path, images, capsy
 
 
 def test_batch_larger_than_the_data_is_explained(tmp_path, images):
-    with pytest.raises(CourseError, match=r"batch_size=10은.* 이미지 3장보다 커요"):
+    with pytest.raises(CourseError, match="배치 하나가 10장인데 이미지는 3장뿐"):
         fit(tmp_path, images[:3])
 
 
