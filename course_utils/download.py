@@ -93,6 +93,8 @@ def _retrieve(progress):
 def _why(error):
     if isinstance(error, CourseError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name}이(가) 없어요. 터미널에서 pip install {error.name}을 실행해 주세요"
     if isinstance(error, ValueError) and "hash" in str(error):
         return "받은 내용이 MNIST가 아니에요. 로그인이 필요한 네트워크일 수 있어요"
     code = getattr(getattr(error, "response", None), "status_code", None)
