@@ -79,10 +79,10 @@ def _content(limit):
 
 def _retrieve(progress):
     """파일의 내용이나, 받다가 난 예외."""
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")
     try:
+        import pooch
+
+        pooch.get_logger().setLevel("ERROR")
         with tempfile.TemporaryDirectory() as folder:
             downloader = pooch.HTTPDownloader(progressbar=progress, timeout=2 * STALL_SECONDS)  # 지켜보는 쪽이 먼저 포기해요
             return Path(pooch.retrieve(MNIST_URL, MNIST_SHA256, "mnist.npz", folder, downloader=downloader)).read_bytes()
