@@ -58,6 +58,8 @@ def _told(thing, scope, seen):
         return str(sorted(map(repr, thing)))
     if isinstance(thing, partial):
         thing = thing.func, thing.args, thing.keywords
+    if isinstance(thing, types.MethodType):
+        thing = thing.__func__
     if isinstance(thing, dict | list | tuple):
         parts = thing.items() if isinstance(thing, dict) else thing
     elif isinstance(thing, types.CodeType | types.FunctionType | type):
@@ -100,7 +102,7 @@ def _settings(thing):
         with contextlib.suppress(Exception):  # get_config가 없거나 잘못 쓴 것
             found = thing.get_config()
     if isinstance(thing, keras.callbacks.Callback) or not _from_library(type(thing)):
-        found |= {key: value for key, value in vars(thing).items() if isinstance(value, TOLD)}
+        found |= {key: value for key, value in getattr(thing, "__dict__", {}).items() if isinstance(value, TOLD)}
     return {key: value for key, value in found.items() if not key.startswith("_") and key not in CHANGING}
 
 
