@@ -56,14 +56,15 @@ def _told(thing, scope, seen):
         return _summary(thing)
     if isinstance(thing, frozenset):
         return str(sorted(map(repr, thing)))
-    if isinstance(thing, partial):
-        thing = thing.func, thing.args, thing.keywords
+    if isinstance(thing, types.FunctionType):
+        thing = inspect.unwrap(thing)
     if isinstance(thing, types.MethodType):
         thing = thing.__func__
+    if isinstance(thing, partial):
+        thing = thing.func, thing.args, thing.keywords
     if isinstance(thing, dict | list | tuple):
         parts = thing.items() if isinstance(thing, dict) else thing
     elif isinstance(thing, types.CodeType | types.FunctionType | type):
-        thing = inspect.unwrap(thing)
         if thing in seen or _from_library(thing):
             return getattr(thing, "__qualname__", "")
         seen.add(thing)
