@@ -13,6 +13,13 @@ OK, FAILED, DIED, LEFT = "완료", "실패", "끊김", "남음"
 PLAN, JOBS = "plan.json", "jobs"
 
 
+def new_record(job, status=LEFT, message=None, cell=None, source="", **found):
+    """일 하나의 기록. 꼴은 여기에만 있고, 정하지 않은 것은 아직 실행하지 않은 일의 것이에요."""
+    unknown = {"started": None, "seconds": None, "threads": None, "metrics": {}, "chief": None, "figure": None}
+    error = {"message": message, "cell": cell, "source": source} if message else None
+    return job | unknown | found | {"status": status, "error": error}
+
+
 class Folder:
     """묶음 하나의 결과를 두는 곳. `s3://`, `gs://`, `abs://`처럼 papermill이 아는 주소도 돼요.
 
@@ -55,11 +62,15 @@ class Folder:
 
     def busy(self):
         """지금 이 폴더에서 실행 중인 묶음이 있는지."""
+        import filelock
+
         try:
-            with self.lock():
+            with contextlib.nullcontext() if self.remote else filelock.FileLock(Path(self.path, ".lock"), timeout=0):
                 return False
-        except CourseError:
+        except filelock.Timeout:
             return True
+        except OSError:  # 쓸 수 없는 폴더에서는 아무도 실행하지 못해요
+            return False
 
     def write(self, name, text):
         """파일 하나를 통째로 쓰거나 전혀 쓰지 않아요. 쓸 수 없으면 `CourseError`."""
@@ -97,20 +108,13 @@ class Folder:
             ) from None
 
     def records(self, jobs):
-        """일마다의 기록을 하나씩 읽어 (일, 기록이나 None)으로 내요. 내용이 다른 일의 기록과 깨진 기록은 None이에요."""
+        """일마다의 기록을 하나씩 읽어요. 기록이 없거나, 깨졌거나, 내용이 다른 일의 것이면 남은 일이에요."""
         names = self._names(JOBS)
         for job in jobs:
-            record = self._record(job["id"]) if f"{job['id']}.json" in names else None
-            same = record and record.get("digest") == job["digest"]
-            whole = same and (record["status"] != OK or f"{job['id']}.ipynb" in names)
-            yield job, record if whole else None
-
-    def finished(self):
-        """이 폴더에서 끝난 적이 있는 모든 일(지금 계획에 없는 것도)의 lesson, parameters, seconds."""
-        for name in sorted(self._names(JOBS)):
-            record = self._record(name[:-5]) if name.endswith(".json") else None
-            if record and record["status"] == OK:
-                yield {key: record[key] for key in ("lesson", "parameters", "seconds")}
+            found = self._record(job["id"]) if f"{job['id']}.json" in names else {}
+            same = found.get("digest") == job["digest"]
+            whole = same and (found["status"] != OK or f"{job['id']}.ipynb" in names)
+            yield found if whole else new_record(job)
 
     def save(self, record, notebook, log):
         """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""
@@ -126,8 +130,10 @@ class Folder:
     def _record(self, job_id):
         try:
             return json.loads(self._read(f"{JOBS}/{job_id}.json"))
+        except CourseError:  # 저장소가 답하지 않으면 끝난 일인지 알 수 없어요
+            raise
         except (OSError, ValueError):
-            return None
+            return {}
 
     def _read(self, name):
         target = f"{self.path}/{name}"
