@@ -28,7 +28,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Job:
-    """한 번의 실행. digest는 노트북·매개변수·도우미·데이터·Keras 버전으로 정해지는 내용의 이름이에요."""
+    """한 번의 실행. id는 파일의 이름이기도 하고, digest는 노트북·매개변수·도우미·데이터·Keras 버전으로 정해지는 내용의 이름이에요."""
 
     id: str
     lesson: str
@@ -85,7 +85,10 @@ def build(spec):
             varied = dict(zip(axes, values, strict=True))
             dataset = str((fixed | varied).get("dataset"))
             whole = [content, fixed | varied, hashed(dataset) if dataset.endswith(".npz") else None, fingerprint()]
-            job = _job(lesson.name, whole, fixed | varied, varied)
+            digest = _digest(whole)
+            words = "__".join([lesson.name, *(f"{name}={value}" for name, value in varied.items())])
+            readable = re.sub(r"[^\w.=+-]+", "-", words).encode()[:150].decode(errors="ignore")
+            job = Job(f"{readable}__{digest[:8]}", lesson.name, fixed | varied, digest)
             jobs.setdefault(job.id, job)
     if not jobs:
         raise CourseError("할 일이 없어요. 그 매개변수가 있는 레슨을 하나 이상 적어 주세요.")
@@ -285,14 +288,6 @@ def _ask_lesson(lesson, fixed, axes):
 def _start(profile="quick", dataset="digits", seed=0, *, minutes, checkpoints="auto"):
     """`course_utils.start`처럼 값을 검사하지만 시드도, 그림의 모양도, 화면도 건드리지 않아요."""
     return runtime.Run(profile, dataset, seed, runtime.resolve_checkpoints(checkpoints))
-
-
-def _job(lesson, whole, parameters, varied):
-    """결과를 정하는 모든 것(whole)의 해시와, 파일 이름에 쓸 수 있고 사람이 읽는 id를 붙여요."""
-    digest = _digest(whole)
-    name = "__".join([lesson, *(f"{name}={value}" for name, value in varied.items())])
-    readable = re.sub(r"[^\w.=+-]+", "-", name).encode()[:150].decode(errors="ignore")
-    return Job(f"{readable}__{digest[:8]}", lesson, parameters, digest)
 
 
 def _digest(content):

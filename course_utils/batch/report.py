@@ -171,15 +171,12 @@ def _charts(rows, axes, metrics):
             series = {}
             for row in points:
                 key = ", ".join(f"{name}={_text(row['parameters'].get(name))}" for name in others)
-                series.setdefault(key, []).append((_place(row["parameters"].get(axis)), row["metrics"][metric]))
+                x = row["parameters"].get(axis)
+                series.setdefault(key, []).append((str(x) if isinstance(x, list) else x, row["metrics"][metric]))
             if len(series) > len(LINES):
                 series = {"": [point for group in series.values() for point in group]}
             charts.append((f"{metric}: {axis}에 따라", _chart(metric, axis, series)))
     return charts
-
-
-def _place(value):
-    return str(value) if isinstance(value, list) else value
 
 
 def _chart(metric, axis, series):
