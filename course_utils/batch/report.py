@@ -160,7 +160,7 @@ def _names(rows, part):
 
 
 def _charts(rows, axes, metrics):
-    """지표 × 매개변수의 작은 그림들: (설명, data: 주소). 시드는 점의 흩어짐과 띠로 보여요(시드뿐이면 시드마다)."""
+    """지표 × 매개변수의 작은 그림들: (설명, data: 주소). 시드는 점의 흩어짐과 띠로 보여요."""
     charts = []
     for metric in metrics:
         points = [row for row in rows if isinstance(row["metrics"].get(metric), int | float)]
@@ -194,7 +194,7 @@ def _chart(metric, axis, series):
     places = {x: x if numeric else i for i, x in enumerate(every)}
     for color, (label, points) in zip(LINES, series.items(), strict=False):
         spots = sorted({places[x] for x, _ in points})
-        groups = [[y for x, y in points if places[x] == spot] for spot in spots]
+        groups = [[y for x, y in points if axis == "seed" or places[x] == spot] for spot in spots]  # 시드는 모두 한 무리
         style = {"color": plots.COLORS[color]}
         axes.plot([places[x] for x, _ in points], [y for _, y in points], "o", alpha=0.45, markersize=4, **style)
         axes.plot(spots, [sum(ys) / len(ys) for ys in groups], label=label, **style)
