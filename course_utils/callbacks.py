@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import re
 import time
 
@@ -11,11 +10,12 @@ import numpy as np
 
 from course_utils.backend import keras
 from course_utils.errors import CourseError, reason
+from course_utils.files import whole
 from course_utils.status import Spot
 
 SAVE_EVERY = 5  # 초. 이보다 자주 저장하지 않아요
-MAX_FILES, MAX_BYTES = 20, 2**30  # 폴더 하나에 남겨 두는 파일들의 수와 크기
-OUR_NAME = re.compile(r"\.?[^/\\]+-[0-9a-f]{12}\.npz(\.part)?")
+KEPT_FILES, KEPT_BYTES = 20, 2**30  # 폴더 하나에 남겨 두는 파일들의 수와 크기
+OUR_NAME = re.compile(r"\.?[^/\\]+-[0-9a-f]{12}\.npz(\.\d+\.part)?")
 OUR_START = b"course_progress.npy"  # 우리가 쓴 .npz의 첫 항목
 
 
@@ -27,7 +27,7 @@ class Resume(keras.callbacks.Callback):
     가중치와 에폭의 번호만 남겨서, 기록과 모델 밖의 최적화기와 배치의 순서를 잃어요.
 
     다른 콜백이 `on_epoch_end`에서 `logs`에 넣은 수와 배열도 기록에 남아요. 그래서 그 콜백들을 이것보다 앞에 둬요.
-    학습을 마치면 파일을 지우고, 끝내지 않은 학습의 파일은 폴더에 최근의 `MAX_FILES`개, `MAX_BYTES`바이트까지만 둬요.
+    학습을 마치면 파일을 지우고, 끝내지 않은 학습의 파일은 폴더에 최근의 `KEPT_FILES`개, `KEPT_BYTES`바이트까지만 둬요.
 
     Attributes:
         history: {이름: 적힌 값들의 목록}. 끊기기 전의 것도 들어 있어요.
@@ -94,17 +94,12 @@ class Resume(keras.callbacks.Callback):
         progress = np.array(json.dumps({"epoch": epoch, "history": list(self.history)}))
         arrays = {f"state_{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(state(self.model))}
         arrays |= {f"history_{i}": np.stack(values) for i, values in enumerate(self.history.values())}
-        partial = self._path.with_name(f".{self._path.name}.part")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
+            with whole(self._path) as file:
                 np.savez(file, course_progress=progress, **arrays)
-            os.replace(partial, self._path)
             with contextlib.suppress(OSError):  # 다른 커널이 먼저 지웠을 수 있어요
                 self._forget_old()
         except OSError as error:  # 저장하지 못해도 학습은 계속해요
-            with contextlib.suppress(OSError):
-                partial.unlink()
             self._can_save = False
             print(
                 f"⚠️ 학습 상태를 {self._path.parent}에 저장하지 못했어요({reason(error)}). 학습은 계속하지만, 끊기면 처음부터 다시 해야 해요."
@@ -117,7 +112,7 @@ class Resume(keras.callbacks.Callback):
         total = self._path.stat().st_size
         for number, path in enumerate(files, start=1):
             total += path.stat().st_size
-            if number >= MAX_FILES or total > MAX_BYTES:
+            if number >= KEPT_FILES or total > KEPT_BYTES:
                 path.unlink()
 
 

@@ -1,12 +1,12 @@
 """MNIST 내려받기: pooch가 받고 해시를 확인한 다음에만 제자리에 둬요. 어떤 네트워크에서도 끝없이 기다리지 않아요."""
 
-import os
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 from course_utils.errors import CourseError, reason
+from course_utils.files import whole
 from course_utils.status import Spot
 
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -26,13 +26,8 @@ def mnist(target, limit=None):
     """
     try:
         content = _content(limit)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            partial.write_bytes(content)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole(target) as file:
+            file.write(content)
     except OSError as error:
         why = str(error) if isinstance(error, TimeoutError | ConnectionError) else f"{target}: {reason(error)}"
         raise CourseError(
@@ -52,7 +47,7 @@ class _Progress:
     def update(self, size):
         self.received, self.moved = self.received + size, time.monotonic()
         if self.given_up or self.received > MAX_BYTES:
-            raise ConnectionError("받은 내용이 MNIST보다 훨씬 커요")
+            raise CourseError("받은 내용이 MNIST보다 훨씬 커요")
 
     def reset(self):
         self.received = 0
@@ -84,10 +79,10 @@ def _content(limit):
 
 def _retrieve(progress):
     """파일의 내용이나, 받다가 난 예외."""
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")
     try:
+        import pooch
+
+        pooch.get_logger().setLevel("ERROR")
         with tempfile.TemporaryDirectory() as folder:
             downloader = pooch.HTTPDownloader(progressbar=progress, timeout=2 * STALL_SECONDS)  # 지켜보는 쪽이 먼저 포기해요
             return Path(pooch.retrieve(MNIST_URL, MNIST_SHA256, "mnist.npz", folder, downloader=downloader)).read_bytes()
@@ -96,6 +91,10 @@ def _retrieve(progress):
 
 
 def _why(error):
+    if isinstance(error, CourseError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name}이(가) 없어요. 터미널에서 pip install {error.name}을 실행해 주세요"
     if isinstance(error, ValueError) and "hash" in str(error):
         return "받은 내용이 MNIST가 아니에요. 로그인이 필요한 네트워크일 수 있어요"
     code = getattr(getattr(error, "response", None), "status_code", None)

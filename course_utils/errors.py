@@ -1,9 +1,12 @@
 """학생과 강사에게 보이는 오류."""
 
+import errno
 import re
 
 LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+@")
-SECRET = re.compile(r"(?i)([?&;][^=&\s]*(?:token|key|secret|password|signature|sig)[^=&\s]*=)[^&\s'\"]+")
+SECRET = re.compile(  # ?access_token=…, &X-Amz-Signature=…, ?apikey=…
+    r"(?i)([?&;](?:[\w.-]*[-_.]|api|access|auth)?(?:token|key|secret|password|signature|sig)=)[^&\s'\"]+"
+)
 
 
 class CourseError(ValueError):
@@ -32,5 +35,9 @@ def shown(value):
 
 def reason(error):
     """OSError의 까닭: 디스크가 가득 찼거나, 연결이 끊겼거나, 시스템이 알려 준 말."""
-    known = {28: "디스크가 가득 찼어요", 107: "드라이브와 연결이 끊겼어요", 13: "권한이 없어요"}
+    known = {
+        errno.ENOSPC: "디스크가 가득 찼어요",
+        errno.ENOTCONN: "드라이브와 연결이 끊겼어요",
+        errno.EACCES: "권한이 없어요",
+    }
     return known.get(error.errno, error.strerror or type(error).__name__)

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import types
 import zlib
+from functools import partial
 
 import numpy as np
 
@@ -14,8 +15,12 @@ from course_utils.callbacks import optimizers, state
 
 LIBRARIES = ("builtins", "keras", "numpy", "tensorflow", "course_utils")
 PLAIN = int | float | str | bytes | np.generic | None
-TOLD = PLAIN | list | tuple | np.ndarray | types.FunctionType | keras.losses.Loss
-CHANGING = ("name", "output_names", "input_names", "train_function", "test_function", "predict_function")
+TOLD = (
+    PLAIN | list | tuple | dict | np.ndarray | types.FunctionType | types.SimpleNamespace | partial | keras.losses.Loss
+)
+CHANGING = (  # 만들거나 부를 때마다 달라지는 속성
+    "name", "output_names", "input_names", "params", "train_function", "test_function", "predict_function",
+)  # fmt: skip
 
 
 def identity(model, *things):
@@ -51,6 +56,8 @@ def _told(thing, scope, seen):
         return _summary(thing)
     if isinstance(thing, frozenset):
         return str(sorted(map(repr, thing)))
+    if isinstance(thing, partial):
+        thing = thing.func, thing.args, thing.keywords
     if isinstance(thing, dict | list | tuple):
         parts = thing.items() if isinstance(thing, dict) else thing
     elif isinstance(thing, types.CodeType | types.FunctionType | type):
@@ -69,10 +76,13 @@ def _code(thing, scope):
     """함수, 바이트코드, 클래스에서 결과를 정하는 것들."""
     if isinstance(thing, types.CodeType):
         used = (scope.get(line.argval) for line in dis.get_instructions(thing) if line.opname == "LOAD_GLOBAL")
-        ours = [value for value in used if isinstance(value, PLAIN | types.FunctionType | type)]
+        ours = [value for value in used if isinstance(value, TOLD | type)]
         return [thing.co_code.hex(), *thing.co_names, *thing.co_varnames, *thing.co_consts, *ours]
     if isinstance(thing, types.FunctionType):
-        cells = [cell.cell_contents for cell in thing.__closure__ or ()]
+        cells = []
+        for cell in thing.__closure__ or ():
+            with contextlib.suppress(ValueError):  # 아직 비어 있는 칸
+                cells.append(cell.cell_contents)
         return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, *cells]
     own = [value for name, value in vars(thing).items() if inspect.isroutine(value) or not name.startswith("__")]
     own = [getattr(value, "fget", None) or getattr(value, "__func__", value) for value in own]

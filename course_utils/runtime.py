@@ -155,9 +155,11 @@ def gpu_name():
         return None
     question = "import tensorflow; from course_utils.runtime import gpu_name; print(gpu_name() or '')"
     search = os.pathsep.join([str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")])
-    asked = subprocess.run(
-        [sys.executable, "-c", question], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": search}
-    )
+    command, environment = [sys.executable, "-c", question], os.environ | {"PYTHONPATH": search}
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    except subprocess.TimeoutExpired:  # 드라이버가 답하지 않아요
+        return None
     return asked.stdout.strip() or None
 
 

@@ -6,7 +6,7 @@ from course_utils import batches, fast
 from course_utils.callbacks import Progress, Resume
 from course_utils.identity import identity
 
-PACK = 25  # 파이썬으로 돌아오지 않고 잇달아 가는 스텝의 수는 이것까지
+STEPS_TOGETHER = 25  # 파이썬으로 돌아오지 않고 잇달아 가는 스텝의 수는 이것까지
 
 
 def fit(
@@ -15,7 +15,8 @@ def fit(
 ):  # fmt: skip
     """`model.fit`처럼 학습하되, 끊기면 다음에 이어서 하고, 어디까지 왔는지 보여 줘요.
 
-    여러 스텝을 묶음 하나로 이어 가요(`fast.several_steps`). 결과는 스텝마다 `model.train_step`을 부른 것과 같고,
+    여러 스텝을 묶음 하나로 이어 가요(`fast.several_steps`). 한 에폭의 스텝을 나누는 수만큼씩이라, 그런 수가 없으면
+    (소수) 한 스텝씩이고 조금 느려요. 결과는 스텝마다 `model.train_step`을 부른 것과 같고,
     콜백의 `batch`는 스텝이 아니라 묶음의 번호예요. 모델, 데이터, 시드, 처음 가중치, 코드 가운데 하나라도 다르면
     다른 학습으로 봐서 이어 하지 않아요(`identity`).
 
@@ -38,7 +39,7 @@ def fit(
         CourseError: 이미지가 배치보다 적거나, 발산하거나, 저장된 상태를 읽지 못할 때.
     """
     steps = steps_per_epoch or max(1, len(x) // batch_size)
-    pack = next(n for n in range(min(PACK, steps), 0, -1) if steps % n == 0)
+    pack = next(n for n in range(min(STEPS_TOGETHER, steps), 0, -1) if steps % n == 0)
     digest = identity(model, x, batch_size, epochs, steps, run.seed, prepare, augment, callbacks)
     saved = Resume(run.checkpoints / "resume" / f"{name}-{digest}.npz")
     epoch = saved.restore(model)

@@ -1,12 +1,13 @@
 """미리 배운 가중치: 저장소의 `data/weights`에 든 작은 파일을 모델에 옮겨 담아요. 파일은 `tools/build_weights.py`가 만들어요."""
 
 import json
-import os
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
 from course_utils.errors import CourseError
+from course_utils.files import whole
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "weights"
 
@@ -34,8 +35,9 @@ def load(model, name):
         ) from error
     shapes, wanted = [array.shape for array in arrays], [tuple(variable.shape) for variable in model.weights]
     if shapes != wanted:
+        one, other = next((a, b) for a, b in zip_longest(shapes, wanted) if a != b)
         raise CourseError(
-            f"{path.name}의 가중치는 이 모델과 모양이 달라요(파일 {len(shapes)}개, 모델 {len(wanted)}개). "
+            f"{path.name}의 가중치는 이 모델과 모양이 달라요(파일 {one}, 모델 {other}). "
             "모델을 바꿨다면 pretrained = False로 직접 배워 주세요."
         )
     model.set_weights(arrays)
@@ -61,12 +63,9 @@ def save(model, name, history):
         scale = np.where(scale == 0, 1, scale).astype(np.float32)
         arrays[f"arr_{i}"], arrays[f"scale_{i}"] = np.round(weight / scale).astype(np.int8), scale
     record = json.dumps({key: [float(f"{value:.5g}") for value in values] for key, values in history.items()})
-    FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}.npz"
-    partial = path.with_name(f".{path.name}")
-    with partial.open("wb") as file:
+    with whole(path) as file:
         np.savez_compressed(file, **arrays, count=np.array(len(model.weights)), history=np.array(record))
-    os.replace(partial, path)
     return path.stat().st_size
 
 

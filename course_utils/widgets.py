@@ -1,6 +1,7 @@
 """움직여 보는 그림: 슬라이더를 움직이면 다시 그려요. 커널이 없는 곳에서도 그림 한 장은 늘 보여요."""
 
 import base64
+import html
 import io
 import os
 
@@ -65,7 +66,7 @@ def sprite(images, note):
     )
     return HTML(
         f'<div style="display:flex;flex-wrap:wrap;gap:16px;align-items:center">'
-        f'<img src="{source}" alt="{note}" width="420" style="touch-action:none;cursor:crosshair" '
+        f'<img src="{source}" alt="{html.escape(note)}" width="420" style="touch-action:none;cursor:crosshair" '
         f'onmousemove="{move}" ontouchmove="{move}"><div style="width:{big}px;height:{big}px;{zoom}"></div></div>'
         f"<p>{note}</p>"
     )

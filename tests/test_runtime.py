@@ -165,6 +165,7 @@ def test_old_keras_is_named(monkeypatch):
     ("tcp://나:비밀@10.0.0.1:8786에", "tcp://…@10.0.0.1:8786에"),
     ("s3://통/폴더?X-Amz-Signature=abc&x=1", "s3://통/폴더?X-Amz-Signature=…&x=1"),
     ("https://곳/x?token=abc", "https://곳/x?token=…"),
+    ("https://곳/x?api_key=abc&keyword=고양이&design=3", "https://곳/x?api_key=…&keyword=고양이&design=3"),
     ("메일은 a@b.c, 주소는 https://b.c/@d", "메일은 a@b.c, 주소는 https://b.c/@d"),
 ])  # fmt: skip
 def test_secrets_in_addresses_are_hidden(text, hidden):

@@ -178,12 +178,18 @@ def test_the_model_is_left_as_it_was(tmp_path, images):
 
 
 LESSON = """
+from functools import partial
+from types import SimpleNamespace
+
 import keras
 
-RATE = 2.0
+RATE, OPTIONS = (2.0, 1.0), SimpleNamespace(shift=0.25)
 
 def scale(x):
-    return RATE * x  # 두 배
+    return RATE[0] * x  # 두 배
+
+def moved(x, by):
+    return x + by + OPTIONS.shift
 
 def error(y, p):
     return keras.ops.mean((y - scale(p)) ** 2)
@@ -192,14 +198,14 @@ class Net(keras.Model):
     def __init__(self):
         super().__init__()
         self.core = keras.Sequential([keras.layers.Dense(3, "relu"), keras.layers.Lambda(lambda x: x + 1.0)])
-        self.weight = 0.5
+        self.weight, self.move = {"a": 0.5}, partial(moved, by=0.75)
 
     def call(self, x):
         return self.core(scale(x))
 
 class Warm(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
-        self.model.weight = 7.0
+        self.model.weight["a"] = 7.0
 
 def make():
     keras.utils.set_random_seed(0)
@@ -225,14 +231,14 @@ def test_other_code_is_another_training_but_comments_and_names_are_not():
         assert old in LESSON and digest(LESSON.replace(old, new)) == first, new
     changes = (
         ("2.0", "3.0"), ("** 2", "** 4"), ("relu", "tanh"), ("x + 1.0", "x - 1.0"), ("1e-3", "1e-2"), ("= 7.0", "= 8.0"),
-        ("= 0.5", "= 0.6"), ("self.core(scale(x))", "self.core(x)"), ("random_seed(0)", "random_seed(1)"),
+        (": 0.5", ": 0.6"), ("by=0.75", "by=0.7"), ("shift=0.25", "shift=0.2"), ("self.core(scale(x))", "self.core(x)"), ("random_seed(0)", "random_seed(1)"),
     )  # fmt: skip
     names = {digest(LESSON.replace(old, new)) for old, new in changes if old in LESSON}
     assert len(names | {first}) == len(changes) + 1
 
 
 def test_only_what_we_surely_wrote_is_deleted(tmp_path, images, monkeypatch):
-    monkeypatch.setattr(callbacks, "MAX_FILES", 2)
+    monkeypatch.setattr(callbacks, "KEPT_FILES", 2)
     for rate in (1e-3, 2e-3, 3e-3, 4e-3):  # 끊긴 학습 넷
         with pytest.raises(KeyboardInterrupt):
             fit(tmp_path, images, Stop(2), rate=rate)
@@ -242,8 +248,8 @@ def test_only_what_we_surely_wrote_is_deleted(tmp_path, images, monkeypatch):
     for path in theirs:  # 이름이 닮았어도 우리가 쓴 것이 아니면 그대로
         path.write_bytes(bytes(100))
         os.utime(path, (0, 0))
-    (tmp_path / f"resume/.{kept[0].name}.part").write_bytes(kept[0].read_bytes()[:100])  # 죽은 프로세스의 조각
-    monkeypatch.setattr(callbacks, "MAX_BYTES", 10)
+    (tmp_path / f"resume/.{kept[0].name}.123.part").write_bytes(kept[0].read_bytes()[:100])  # 죽은 프로세스의 조각
+    monkeypatch.setattr(callbacks, "KEPT_BYTES", 10)
     fit(tmp_path, images)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(theirs)
 
@@ -307,7 +313,7 @@ def test_batch_larger_than_the_data_is_explained(tmp_path, images):
 @pytest.mark.parametrize("pack", [25, 1])  # 한 에폭 7스텝을 한 번에, 하나씩
 @pytest.mark.parametrize("augment", [False, True])
 def test_fit_equals_one_step_at_a_time(tmp_path, images, augment, pack, monkeypatch):
-    monkeypatch.setattr(training, "PACK", pack)
+    monkeypatch.setattr(training, "STEPS_TOGETHER", pack)
     plain, model = (build(rule=keras.optimizers.SGD) for _ in range(2))  # Adam은 반올림의 차이를 키워요
     stream = iter(batches.shuffled(images, 10, 42, augment=augment))
     for _ in range(3):
