@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from course_utils import files
 from course_utils.batch.waiting import within
 from course_utils.errors import CourseError, hide_secrets, reason
 
@@ -78,16 +79,12 @@ class Folder:
         if self.remote:
             self._ask("쓰지", lambda handler: handler.write(text, target), target)
             return
-        partial = Path(self.path, name).with_name(f".{os.path.basename(name)}.part")
         try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with files.whole(Path(target)) as file:
+                file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, target)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
             raise CourseError(
                 f"{target}에 쓰지 못했어요({reason(error)}). 디스크 공간과 권한을 확인해 주세요."
             ) from error
