@@ -14,6 +14,7 @@ import pytest
 from batch_tools import PARAMETERS, SETTINGS, batch, lesson, records
 from helpers import NOTEBOOKS, ROOT
 
+from course_utils import runtime
 from course_utils.batch import plan, run
 from course_utils.batch.__main__ import main
 from course_utils.batch.folder import Folder
@@ -23,12 +24,12 @@ DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2F
 SECRET = "https://user:s3cret@host/x.npz"
 
 
-def build(*paths, skip_inapplicable=False, **given):
-    given = {key: value.items() if isinstance(value, dict) else [value] for key, value in given.items()}
-    named = "profile" in dict(given.get("parameters", ())) | dict(given.get("grid", ()))
-    chosen = plan.values(**{"profiles": [] if named else ["smoke"]} | given)
-    spec = {"lessons": list(paths), "skip_inapplicable": skip_inapplicable, **chosen}
-    return plan.build(plan.settled(spec))
+def build(*paths, skip_inapplicable=False, parameters=None, grid=None, seeds=()):
+    """profile을 적지 않으면 smoke로 세운 계획."""
+    default = {"parameters": [("profile", "smoke")], "grid": []}
+    typed = {"parameters": (parameters or {}).items(), "grid": [*(grid or {}).items(), *(("seed", s) for s in [seeds] if s)]}
+    spec = {"lessons": list(paths), "skip_inapplicable": skip_inapplicable}
+    return plan.build(spec | plan.chosen(default, typed))
 
 
 @pytest.fixture
@@ -66,11 +67,17 @@ def test_values_keep_their_type(text, value):
     ("text", "values"),
     [
         ("2,8", [2, 8]), ("0.1, 1e-4", [0.1, 1e-4]), ("a,b", ["a", "b"]), ("bce,1", ["bce", 1]), ("None,2", [None, 2]),
-        ("'a,b',c", ["'a", "b'", "c"]), ("'a,b','c'", ["a,b", "c"]), ("[1, 2],[3]", [[1, 2], [3]]), ("true", [True]),
+        ("a,\"b\"", ["a", "b"]), ("'a,b','c'", ["a,b", "c"]), ("[1, 2],[3]", [[1, 2], [3]]), ("true", [True]),
     ],
 )  # fmt: skip
 def test_grids_keep_their_types(text, values):
     assert plan.parse_grid(f"axis={text}") == ("axis", values)
+
+
+@pytest.mark.parametrize("text", ["'a,b',c", "\"x,y\",2024-01-01", "[1,2],x"])
+def test_a_grid_value_is_never_cut_in_two(text):
+    with pytest.raises(CourseError, match="모두 따옴표로"):
+        plan.parse_grid(f"axis={text}")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +95,7 @@ def test_wrong_seeds_are_named(seeds):
 
 
 def test_grid_times_seeds(small):
-    jobs = build(small, grid={"latent_dim": [2, 8], "rate": [1e-4]}, seeds="0..1").jobs
+    jobs = build(small, grid={"latent_dim": [2, 8], "rate": [1e-4]}, seeds=[0, 1]).jobs
     assert [job.id.rpartition("__")[0] for job in jobs] == [
         f"01_a__latent_dim={dim}__rate=0.0001__seed={seed}" for dim in (2, 8) for seed in (0, 1)
     ]
@@ -96,8 +103,7 @@ def test_grid_times_seeds(small):
 
 
 def test_duplicates_collapse(small):
-    built = build(small, small, grid={"rate": [1, 1.0, 2.0]}, seeds="3,3")
-    assert len(built.jobs) == 2 and built.duplicates == 4
+    assert len(build(small, small, grid={"rate": [1, 1.0, 2.0]}, seeds=[3, 3]).jobs) == 2
 
 
 @pytest.mark.parametrize(
@@ -131,6 +137,12 @@ def test_the_second_value_of_a_grid_is_asked_too(small):
         build(small, grid={"digit": [0, 2], "n_data": [5, 1]})
 
 
+def test_a_value_that_breaks_the_settings_cell_does_not_hide_the_next(tmp_path):
+    path = lesson(tmp_path / "lessons", "01_a", settings="1 / digit\n" + SETTINGS)
+    with pytest.raises(CourseError, match="digit=1"):
+        build(path, grid={"digit": [0, 1]})
+
+
 @pytest.mark.parametrize("settings", ["raise SystemExit", "import 없는_모듈", "1 / 0", "x = (", "start()", "%pip"])
 def test_a_settings_cell_that_fails_for_another_reason_is_left_to_the_job(tmp_path, settings):
     path = lesson(tmp_path / "lessons", "01_a", settings=settings)
@@ -141,7 +153,7 @@ def test_asking_the_lesson_leaves_no_trace(small):
     import random
 
     before = random.getstate(), dict(os.environ)
-    build(small, seeds="0..9")
+    build(small, seeds=[*range(10)])
     assert (random.getstate(), dict(os.environ)) == before
 
 
@@ -149,15 +161,15 @@ def test_asking_the_lesson_leaves_no_trace(small):
 def test_a_value_that_a_later_cell_replaces_is_refused(tmp_path, cell):
     path = lesson(tmp_path / "lessons", "01_a", "x = 1", cell)
     with pytest.raises(CourseError, match=r"01_a: 매개변수 seed의 값을 3번째 셀\(.*다시 정해서"):
-        build(path, seeds=3)
+        build(path, seeds=[3])
     assert len(build(path).jobs) == 1  # 주지 않은 값은 노트북의 것이에요
 
 
 def test_a_profile_that_the_notebook_cannot_take_is_refused(tmp_path):
     path = lesson(tmp_path / "lessons", "01_a", parameters="seed = 1")
     with pytest.raises(CourseError, match="01_a에는 매개변수 profile이"):
-        build(path, profiles="smoke")
-    assert build(path, profiles="auto").jobs[0].parameters == {}
+        build(path, parameters={"profile": "smoke"})
+    assert build(path, parameters={"profile": "auto"}).jobs[0].parameters == {}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +194,14 @@ def test_unknown_parameter_is_an_error_or_skips_the_lesson(tmp_path, small):
         build(small, grid={"beta": [1.0]}, skip_inapplicable=True)
 
 
+def test_a_skipped_lesson_is_said(command, monkeypatch, tmp_path, small):
+    other = lesson(tmp_path / "lessons", "02_b", parameters=PARAMETERS + "beta = 1.0  # 무게\n")
+    monkeypatch.setattr(run, "execute", lambda *_: None)
+    arguments = ["run", small, other, "-p", "beta", "2.0", "--skip-inapplicable", "--out", tmp_path / "out"]
+    for dry in ([], ["--dry-run"]):
+        assert "건너뜀 01_a: beta" in command(*arguments, *dry)[1]
+
+
 def test_plan_file_says_the_same_as_the_command_line(command, tmp_path, small):
     path = tmp_path / "plan.toml"
     path.write_text(
@@ -197,8 +217,9 @@ def test_plan_file_says_the_same_as_the_command_line(command, tmp_path, small):
         """,
         "utf-8",
     )
-    jobs = plan.build(plan.settled(plan.read_plan(path))).jobs
-    assert jobs == build(small, parameters={"rate": 1e-4, "title": "no"}, grid={"latent_dim": [2, 8]}, seeds="0..1").jobs
+    written = plan.read_plan(path)
+    jobs = plan.build(written | plan.chosen(written)).jobs
+    assert jobs == build(small, parameters={"rate": 1e-4, "title": "no"}, grid={"latent_dim": [2, 8]}, seeds=[0, 1]).jobs
     out = ["--out", tmp_path / "out", "--dry-run"]
     code, said = command("run", path, "--seeds", 5, "-p", "latent_dim", 3, *out)  # 명령줄이 먼저예요
     assert code == 0 and said.count("01_a__") == 1 and "seed=5" in said and "latent_dim" not in said
@@ -232,7 +253,7 @@ def test_an_old_plan_yaml_says_how_to_convert(command, tmp_path):
     [
         (["없는.ipynb"], "없는.ipynb"), (["{small}", "--jobs", "0"], "1 이상"), (["{small}", "--retries", "-1"], "retries"),
         (["{small}", "--grid", "latent_dim"], "이름=값"), (["{small}", "--grid", "latent_dim="], "이름=값"),
-        (["{small}", "--timeout", "1.5"], "timeout 1.5"), (["{small}", "--seeds", "4..0"], "0..4"),
+        (["{small}", "--timeout", "1.5"], "timeout 1.5"), (["{small}", "--retries", "00000000009999999999"], "--retries 0000"), (["{small}", "--seeds", "4..0"], "0..4"),
         (["{small}", "--profile", "fast"], "smoke"), (["{small}", "--resource", "GPU"], "GPU=1"),
         *((["{small}", "--resource", f"GPU={n}"], f"GPU={n}은(는) 쓸 수 없어요") for n in ("-1", "0", "nan", "inf", "a")),
         (["{small}", "--resource", "GPU=1", "--resource", "GPU=2"], "한 번만"), (["{small}", "--resource", "GPU=1"], "자원 GPU=1"), (["{small}", "--scheduler", "tcp://127.0.0.1:1"], "연결하지 못했어요"),
@@ -244,7 +265,8 @@ def test_an_old_plan_yaml_says_how_to_convert(command, tmp_path):
 )  # fmt: skip
 def test_wrong_commands_are_refused_in_korean(command, monkeypatch, tmp_path, small, arguments, words):
     monkeypatch.setattr(run, "ANSWER_SECONDS", 1)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1" if "3" in arguments else "-1")
+    monkeypatch.setattr(runtime, "gpu_name", lambda: "GPU" if "3" in arguments else None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     given = [argument.format(small=small) for argument in arguments]
     code, said = command("run", *given, "--out", tmp_path / "out")
     assert code == 2 and words in said and "s3cret" not in said
@@ -273,10 +295,21 @@ def test_a_port_that_is_no_scheduler_is_refused_soon(command, monkeypatch, tmp_p
     assert code == 2 and f"{address}에 연결하지 못했어요" in said and time.monotonic() - began < 15
 
 
-def test_each_gpu_gets_one_job(tmp_path):
+def test_only_the_gpus_that_tensorflow_sees_count(command, monkeypatch, tmp_path, small):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5,6")
+    arguments = ["run", small, "--profile", "smoke", "--dry-run", "--out", tmp_path / "out"]
+    for seen in (None, "GPU"):
+        monkeypatch.setattr(runtime, "gpu_name", lambda seen=seen: seen)
+        assert ("동시에 7개씩" in command(*arguments)[1]) == bool(seen)
+    assert "걸릴 시간" not in command(*arguments, "--scheduler", "tcp://127.0.0.1:1")[1]  # 그쪽의 워커는 아직 몰라요
+
+
+def test_each_gpu_gets_one_job(command, monkeypatch, tmp_path):
+    monkeypatch.setattr(runtime, "gpu_name", lambda: "GPU")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     tell = "import os, time\ntime.sleep(1)\ngpu = int(os.environ['CUDA_VISIBLE_DEVICES'])"
     path = lesson(tmp_path / "lessons", "01_a", tell, metrics="gpu=gpu")
-    code, said = batch("run", path, "--seeds", "0..1", "--out", tmp_path / "out", CUDA_VISIBLE_DEVICES="4,7")
+    code, said = command("run", path, "--profile", "smoke", "--seeds", "0..1", "--out", tmp_path / "out")
     assert code == 0 and {record["metrics"]["gpu"] for record in records(tmp_path / "out").values()} == {4, 7}, said
 
 
@@ -291,10 +324,28 @@ def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
     assert code == 2 and "gs://…@곳/x" in said and "s3cret" not in said
 
 
-def test_a_plan_of_an_older_version_is_named(command, tmp_path):
-    (tmp_path / "plan.json").write_text('{"spec": {"lessons": [], "seeds": [1]}, "titles": {}, "jobs": []}', "utf-8")
-    code, said = command("retry", tmp_path)
-    assert code == 2 and "예전 판" in said
+def test_status_only_looks(command, tmp_path):
+    (tmp_path / "plan.json").write_text('{"spec": {}, "titles": {}, "jobs": []}', "utf-8")
+    (tmp_path / ".lock").mkdir()  # 쓸 수 없는 잠금. 관리자(root)에게도요
+    (tmp_path / ".쓰는 중.part").touch()
+    assert command("status", tmp_path)[1].strip() == "완료 0개" and (tmp_path / ".쓰는 중.part").exists()
+
+
+def test_a_storage_that_does_not_answer_is_not_a_job_left(command):
+    from papermill.iorw import papermill_io
+
+    class Slow:
+        def listdir(self, path):
+            return ["a.json"] if path.endswith("jobs") else ["plan.json"]
+
+        def read(self, path):
+            if path.endswith("plan.json"):
+                return '{"jobs": [{"id": "a", "digest": "x"}]}'
+            raise TimeoutError("답이 없어요")
+
+    papermill_io.register("slow://", Slow())
+    code, said = command("status", "slow://out")
+    assert code == 2 and "읽지 못했어요(답이 없어요)" in said
 
 
 def test_identity_follows_content_not_outputs(tmp_path, small):
@@ -469,21 +520,30 @@ def test_broken_records_count_as_left(tmp_path, small):
     with folder.lock():
         folder.save(job | {"status": "완료", "seconds": 1.0, "metrics": {}, "error": None}, "{}", "로그")
     path = tmp_path / "out" / "jobs" / f"{job['id']}.json"
-    assert [record is not None for _, record in folder.records([job])] == [True]
-    assert [record for _, record in folder.records([job | {"digest": "다른 내용"}])] == [None]
+
+    def status(job):
+        (record,) = folder.records([job])
+        return record["status"]
+
+    assert status(job) == "완료" and status(job | {"digest": "다른 내용"}) == "남음"
     (tmp_path / "out" / "jobs" / f"{job['id']}.ipynb").rename(tmp_path / "moved")
-    assert [record for _, record in folder.records([job])] == [None]
+    assert status(job) == "남음"
     path.write_text(path.read_text("utf-8")[:20], "utf-8")
-    assert [record for _, record in folder.records([job])] == [None]
+    assert status(job) == "남음"
 
 
-def test_estimates_come_from_earlier_runs_of_the_same_kind(small):
-    built = build(small, grid={"latent_dim": [2, 8]}, seeds=0)
-    assert list(plan.estimate(built, []).values()) == [30, 30]
-    record = {"lesson": "01_a", "parameters": built.jobs[0].parameters | {"seed": 9}, "seconds": 7.0}
-    assert list(plan.estimate(built, [record]).values()) == [7.0, 7.0]
-    other = {"lesson": "01_a", "parameters": built.jobs[1].parameters, "seconds": 9.0}
-    assert list(plan.estimate(built, [record, other]).values()) == [7.0, 9.0]
+def test_the_time_left_is_what_is_written_corrected_by_what_is_done(small):
+    built = build(small, seeds=[*range(4)])
+    assert [built.seconds(job) for job in built.jobs] == [30] * 4
+    screen = run._Display({job.id: built.seconds(job) for job in built.jobs})
+
+    def left():
+        screen.refresh(built.jobs[1:], [], room=2)
+        return screen._progress.tasks[0].fields["note"]
+
+    assert left() == "실패 0 · 45초 남았어요"
+    screen.finished(screen.started("1"), {"id": built.jobs[0].id, "status": "완료", "seconds": 60, "error": None})
+    assert left() == "실패 0 · 2분 남았어요"
 
 
 @pytest.mark.parametrize(

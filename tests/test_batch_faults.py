@@ -197,8 +197,12 @@ def test_a_real_cluster_loses_a_worker_and_its_scheduler(calm, tmp_path, cluster
     for _ in range(2):
         cluster.start_worker()
     workers_of(cluster, 2)
-    code, said = batch(*arguments)
+    code, said = batch(*arguments, "--jobs", 1)
     assert code == 0 and "이미 끝난 일 0개" not in said and results(out) == expected, said
+    from dask.system import CPU_COUNT
+
+    last = max(records(out).values(), key=lambda record: record["started"])
+    assert last["threads"] == CPU_COUNT  # 쉬는 워커에게는 코어를 나눠 주지 않아요
 
 
 def test_unfit_clusters_are_refused_at_once(calm, tmp_path, cluster):

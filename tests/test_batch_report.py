@@ -33,8 +33,8 @@ def picture(shade):
 
 
 def jobs_of(path, grid):
-    spec = plan.values(profiles=["smoke"], grid=grid.items(), seeds=["0..2"])
-    return [dataclasses.asdict(job) for job in plan.build(plan.settled({"lessons": [path]} | spec)).jobs]
+    chosen = plan.chosen({"parameters": [("profile", "smoke")], "grid": [*grid.items(), ("seed", [0, 1, 2])]})
+    return [dataclasses.asdict(job) for job in plan.build({"lessons": [path], "skip_inapplicable": False} | chosen).jobs]
 
 
 def save(folder, jobs, record_of, titles=None):

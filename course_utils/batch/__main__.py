@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import sys
 from collections import Counter
 
@@ -79,32 +80,31 @@ def _parser():
 
 def _run(options):
     how, spec = _how(options), _spec(options)
-    return _do(planning.build(spec), spec, Folder(options.out), how, again=(DIED,), dry=options.dry_run)
+    return _do(spec, Folder(options.out), how, again=(DIED,), dry=options.dry_run)
 
 
 def _retry(options):
     folder = Folder(options.out)
-    spec = folder.plan()["spec"]
-    if "auto" not in spec:
-        raise CourseError(f"{folder.path}의 계획은 예전 판의 것이에요. run을 다시 해 주세요.")
-    return _do(planning.build(spec), spec, folder, _how(options), again=(DIED, FAILED), dry=False)
+    return _do(folder.plan()["spec"], folder, _how(options), again=(DIED, FAILED), dry=False)
 
 
-def _do(plan, spec, folder, how, again, dry):
+def _do(spec, folder, how, again, dry):
+    plan = planning.build(spec)
     jobs = [dataclasses.asdict(job) for job in plan.jobs]
-    seconds = planning.estimate(plan, folder.finished())
+    for lesson, missing in plan.skipped.items():
+        print(f"건너뜀 {lesson}: {', '.join(missing)}이(가) 없어요")
     if dry:
-        _print_plan(plan, dict(_states(folder, jobs)), seconds, run.default_jobs(how.jobs))
+        _print_plan(plan, _states(folder, jobs), how)
         return 0
     with folder.lock():
         titles = {lesson.name: lesson.title for lesson in plan.lessons.values()}
         folder.write(PLAN, json.dumps({"spec": spec, "titles": titles, "jobs": jobs}, ensure_ascii=False, indent=1))
-        states = dict(_states(folder, jobs))
+        states = _states(folder, jobs)
         todo = [job for job in plan.jobs if states[job.id] in (LEFT, *again)]
         print(f"일 {len(jobs)}개 · 이미 끝난 일 {len(jobs) - len(todo)}개 · 할 일 {len(todo)}개", flush=True)
         if todo:
-            run.execute(plan, todo, folder, how, seconds)
-    states = Counter(state for _, state in _states(folder, jobs))
+            run.execute(plan, todo, folder, how)
+    states = Counter(_states(folder, jobs).values())
     report.write(folder)
     print(f"\n{_counts(states)}")
     if states[OK] < len(jobs):
@@ -116,10 +116,10 @@ def _do(plan, spec, folder, how, again, dry):
 def _status(options):
     folder = Folder(options.out)
     states = Counter()
-    for job, record in folder.records(folder.plan()["jobs"]):
-        states[record["status"] if record else LEFT] += 1
-        if record and record["status"] != OK:
-            print(f"{record['status']} {job['id']}: {record['error']['message']}")
+    for record in folder.records(folder.plan()["jobs"]):
+        states[record["status"]] += 1
+        if record["error"]:
+            print(f"{record['status']} {record['id']}: {record['error']['message']}")
     print(_counts(states) + (" · 지금 실행하고 있어요" if folder.busy() else ""))
     return int(states[OK] < states.total())
 
@@ -133,17 +133,21 @@ def _report(options):
 
 def _spec(options):
     """명령줄을 `plan.build`의 dict로. plan.toml이 있으면 그 위에 명령줄의 값을 덮어요."""
-    parameters = ((name, planning.parse_value(value)) for name, value in options.parameters)
-    given = planning.values(parameters, map(planning.parse_grid, options.grid), options.profile, options.seeds)
-    spec = {"lessons": options.lessons, **given}
+    parameters = [(name, planning.parse_value(value)) for name, value in options.parameters]
+    typed = {
+        "lessons": options.lessons,
+        "skip_inapplicable": options.skip_inapplicable,
+        "parameters": [*parameters, *(("profile", profile) for profile in options.profile)],
+        "grid": [*map(planning.parse_grid, options.grid), *(("seed", planning.parse_seeds(s)) for s in options.seeds)],
+    }
+    written = [typed]
     if len(options.lessons) == 1 and options.lessons[0].endswith((".toml", ".yaml", ".yml")):
-        spec = planning.read_plan(options.lessons[0])
-        spec |= planning.over(spec, given)
-    spec["skip_inapplicable"] = options.skip_inapplicable or spec.get("skip_inapplicable", False)
-    chosen = "profile" in spec["parameters"] | spec["grid"] or os.environ.get("COURSE_PROFILE", "auto") != "auto"
-    if options.scheduler and not chosen:
+        written.insert(0, planning.read_plan(options.lessons[0]))
+    spec = planning.chosen(*written)
+    if options.scheduler and "profile" in spec["auto"] and os.environ.get("COURSE_PROFILE", "auto") == "auto":
         raise CourseError("클러스터에서는 워커의 GPU를 미리 알 수 없어요. --profile quick이나 full을 적어 주세요.")
-    return planning.settled(spec)
+    skip = any(part["skip_inapplicable"] for part in written)
+    return spec | {"lessons": written[0]["lessons"], "skip_inapplicable": skip}
 
 
 def _how(options):
@@ -161,7 +165,7 @@ def _how(options):
 def _whole(name, text, least):
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and least <= int(text[:10]) < 10**9):
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) < least:
         raise CourseError(f"{name} {text}은(는) 쓸 수 없어요. {least} 이상의 정수를 적어 주세요.")
     return int(text)
 
@@ -181,24 +185,17 @@ def _resources(texts):
 
 
 def _states(folder, jobs):
-    for job, record in folder.records(jobs):
-        yield job["id"], record["status"] if record else LEFT
+    return {record["id"]: record["status"] for record in folder.records(jobs)}
 
 
-def _print_plan(plan, states, seconds, at_once):
+def _print_plan(plan, states, how):
     for job in plan.jobs:
-        expected = "?" if seconds[job.id] is None else run.duration(seconds[job.id])
-        print(f"{states[job.id]}  {expected:>8}  {job.id}")
-    for lesson, missing in plan.skipped.items():
-        print(f"건너뜀  {lesson}: {', '.join(missing)}이(가) 없어요")
-    left = [seconds[job.id] for job in plan.jobs if states[job.id] in (LEFT, DIED)]
-    known = [s for s in left if s is not None]
-    print(f"\n일 {len(plan.jobs)}개(겹쳐서 뺀 것 {plan.duplicates}개) · 할 일 {len(left)}개")
-    if known:
-        total = sum(known) / len(known) * len(left)
-        print(
-            f"걸릴 시간: 약 {run.duration(total / at_once)}(동시에 {at_once}개씩, 앞선 실행이나 노트북에 적힌 시간으로)"
-        )
+        print(f"{states[job.id]}  {run.duration(plan.seconds(job)):>8}  {job.id}")
+    left = [plan.seconds(job) for job in plan.jobs if states[job.id] in (LEFT, DIED)]
+    print(f"\n일 {len(plan.jobs)}개 · 할 일 {len(left)}개")
+    if left and not how.scheduler:  # 클러스터에서 동시에 몇 개를 할지는 연결해 봐야 알아요
+        at_once = run.default_jobs(how.jobs)
+        print(f"걸릴 시간: 약 {run.duration(sum(left) / at_once)}(동시에 {at_once}개씩, 노트북에 적힌 분으로)")
 
 
 def _counts(states):

@@ -5,12 +5,20 @@ import json
 import os
 from pathlib import Path
 
+from course_utils import files
 from course_utils.batch.waiting import within
 from course_utils.errors import CourseError, hide_secrets, reason
 
 REMOTE_SECONDS = 60
 OK, FAILED, DIED, LEFT = "완료", "실패", "끊김", "남음"
 PLAN, JOBS = "plan.json", "jobs"
+
+
+def new_record(job, status=LEFT, message=None, cell=None, source="", **found):
+    """일 하나의 기록. 꼴은 여기에만 있고, 정하지 않은 것은 아직 실행하지 않은 일의 것이에요."""
+    unknown = {"started": None, "seconds": None, "threads": None, "metrics": {}, "chief": None, "figure": None}
+    error = {"message": message, "cell": cell, "source": source} if message else None
+    return job | unknown | found | {"status": status, "error": error}
 
 
 class Folder:
@@ -55,11 +63,15 @@ class Folder:
 
     def busy(self):
         """지금 이 폴더에서 실행 중인 묶음이 있는지."""
+        import filelock
+
         try:
-            with self.lock():
+            with contextlib.nullcontext() if self.remote else filelock.FileLock(Path(self.path, ".lock"), timeout=0):
                 return False
-        except CourseError:
+        except filelock.Timeout:
             return True
+        except OSError:  # 쓸 수 없는 폴더에서는 아무도 실행하지 못해요
+            return False
 
     def write(self, name, text):
         """파일 하나를 통째로 쓰거나 전혀 쓰지 않아요. 쓸 수 없으면 `CourseError`."""
@@ -67,16 +79,12 @@ class Folder:
         if self.remote:
             self._ask("쓰지", lambda handler: handler.write(text, target), target)
             return
-        partial = Path(self.path, name).with_name(f".{os.path.basename(name)}.part")
         try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with files.whole(Path(target)) as file:
+                file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, target)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
             raise CourseError(
                 f"{target}에 쓰지 못했어요({reason(error)}). 디스크 공간과 권한을 확인해 주세요."
             ) from error
@@ -97,20 +105,13 @@ class Folder:
             ) from None
 
     def records(self, jobs):
-        """일마다의 기록을 하나씩 읽어 (일, 기록이나 None)으로 내요. 내용이 다른 일의 기록과 깨진 기록은 None이에요."""
+        """일마다의 기록을 하나씩 읽어요. 기록이 없거나, 깨졌거나, 내용이 다른 일의 것이면 남은 일이에요."""
         names = self._names(JOBS)
         for job in jobs:
-            record = self._record(job["id"]) if f"{job['id']}.json" in names else None
-            same = record and record.get("digest") == job["digest"]
-            whole = same and (record["status"] != OK or f"{job['id']}.ipynb" in names)
-            yield job, record if whole else None
-
-    def finished(self):
-        """이 폴더에서 끝난 적이 있는 모든 일(지금 계획에 없는 것도)의 lesson, parameters, seconds."""
-        for name in sorted(self._names(JOBS)):
-            record = self._record(name[:-5]) if name.endswith(".json") else None
-            if record and record["status"] == OK:
-                yield {key: record[key] for key in ("lesson", "parameters", "seconds")}
+            found = self._record(job["id"]) if f"{job['id']}.json" in names else {}
+            same = found.get("digest") == job["digest"]
+            whole = same and (found["status"] != OK or f"{job['id']}.ipynb" in names)
+            yield found if whole else new_record(job)
 
     def save(self, record, notebook, log):
         """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""
@@ -126,8 +127,10 @@ class Folder:
     def _record(self, job_id):
         try:
             return json.loads(self._read(f"{JOBS}/{job_id}.json"))
+        except CourseError:  # 저장소가 답하지 않으면 끝난 일인지 알 수 없어요
+            raise
         except (OSError, ValueError):
-            return None
+            return {}
 
     def _read(self, name):
         target = f"{self.path}/{name}"

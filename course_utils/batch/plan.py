@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import statistics
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Job:
-    """한 번의 실행. digest는 노트북·매개변수·도우미·데이터·Keras 버전으로 정해지는 내용의 이름이에요."""
+    """한 번의 실행. id는 파일의 이름이기도 하고, digest는 노트북·매개변수·도우미·데이터·Keras 버전으로 정해지는 내용의 이름이에요."""
 
     id: str
     lesson: str
@@ -42,15 +41,18 @@ class Plan:
     lessons: dict  # 이름 → lessons.Lesson
     jobs: list
     skipped: dict  # 레슨의 이름 → 그 레슨에 없는 매개변수들
-    duplicates: int
+
+    def seconds(self, job):
+        """노트북에 적힌, 걸릴 초. 적혀 있지 않으면 1분으로 봐요."""
+        minutes, profile = self.lessons[job.lesson].minutes, job.parameters.get("profile")
+        return 60 * (minutes[runtime.PROFILES.index(profile)] if minutes and profile in runtime.PROFILES else 1)
 
 
 def build(spec):
     """계획(dict)을 검사하고 일의 목록으로 펼쳐요.
 
     Args:
-        spec: lessons(노트북 경로, * 가능), `values`가 준 parameters와 grid, `settled`가 준 auto(적지 않은 profile과
-            dataset의 값)와, 있으면 skip_inapplicable.
+        spec: lessons(노트북 경로, * 가능), skip_inapplicable과, `chosen`이 준 parameters, grid, auto.
     Returns:
         `Plan`. 같은 일은 한 번만 들어 있어요.
     Raises:
@@ -62,7 +64,7 @@ def build(spec):
     hashed = functools.cache(lambda path: _hash_files([path]))  # 내 데이터는 한 번만 읽어요
     for lesson in found.values():
         missing = sorted(set(asked) - set(lesson.parameters))
-        if missing and not spec.get("skip_inapplicable"):
+        if missing and not spec["skip_inapplicable"]:
             raise CourseError(
                 f"{lesson.name}에는 매개변수 {', '.join(missing)}이(가) 없어요. 있는 것: {', '.join(lesson.parameters) or '없음'}. "
                 "이름을 고치거나, 이런 레슨을 건너뛰려면 --skip-inapplicable을 붙이세요."
@@ -83,47 +85,43 @@ def build(spec):
             varied = dict(zip(axes, values, strict=True))
             dataset = str((fixed | varied).get("dataset"))
             whole = [content, fixed | varied, hashed(dataset) if dataset.endswith(".npz") else None, fingerprint()]
-            job = _job(lesson.name, whole, fixed | varied, varied)
+            digest = _digest(whole)
+            words = "__".join([lesson.name, *(f"{name}={value}" for name, value in varied.items())])
+            readable = re.sub(r"[^\w.=+-]+", "-", words).encode()[:150].decode(errors="ignore")
+            job = Job(f"{readable}__{digest[:8]}", lesson.name, fixed | varied, digest)
             jobs.setdefault(job.id, job)
     if not jobs:
         raise CourseError("할 일이 없어요. 그 매개변수가 있는 레슨을 하나 이상 적어 주세요.")
-    return Plan(found, list(jobs.values()), skipped, total - len(jobs))
+    return Plan(found, list(jobs.values()), skipped)
 
 
-def values(parameters=(), grid=(), profiles=(), seeds=()):
-    """적은 값들을 {"parameters": {이름: 값}, "grid": {이름: [값…]}}로. 같은 이름을 두 번 적으면 `CourseError`.
+def chosen(*written):
+    """적은 값들을 {"parameters": {이름: 값}, "grid": {이름: [값…]}, "auto": {이름: 값}}로.
+
+    auto는 적지 않은 profile과 dataset이에요. 나중에 다시 읽어도 같은 묶음이 되게 지금 정하고, 내려받지는 않아요.
 
     Args:
-        parameters, grid: (이름, 값)들과 (이름, 값의 목록)들.
-        profiles, seeds: 프로파일들과, `parse_seeds`에 줄 것들. 하나까지예요.
+        *written: plan.toml이나 명령줄에 적은 {"parameters": [(이름, 값)…], "grid": [(이름, [값…])…]}. 뒤의 것이 먼저예요.
+    Raises:
+        CourseError: 한곳에 같은 이름을 두 번 적었을 때.
     """
-    parameters = [*parameters, *(("profile", profile) for profile in profiles)]
-    grid = [*grid, *(("seed", parse_seeds(given)) for given in seeds)]
-    counts = Counter(name for name, _ in (*parameters, *grid))
-    if twice := [name for name, count in counts.items() if count > 1]:
-        raise CourseError(f"매개변수 {', '.join(twice)}을(를) 두 번 적었어요. 한 번만 적어 주세요.")
-    parameters = [(name, v) for name, v in parameters if name not in ("profile", "dataset") or v != "auto"]
-    return {"parameters": dict(parameters), "grid": dict(grid)}
-
-
-def over(base, part):
-    """base의 parameters와 grid를, 같은 이름은 part의 것으로 바꿔서."""
-    names = part["parameters"] | part["grid"]
-    return {
-        key: {name: value for name, value in base[key].items() if name not in names} | part[key]
-        for key in ("parameters", "grid")
-    }
-
-
-def settled(spec):
-    """적지 않은 profile과 dataset을 지금 정해 두어요. 나중에 다시 읽어도 같은 묶음이 되게요. 아무것도 내려받지 않아요."""
-    given = spec["parameters"] | spec["grid"]
-    auto = {name: _resolved(name, "auto") for name in ("profile", "dataset") if name not in given}
+    spec = {"parameters": {}, "grid": {}}
+    for part in written:
+        counts = Counter(name for key in spec for name, _ in part[key])
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise CourseError(f"매개변수 {', '.join(twice)}을(를) 두 번 적었어요. 한 번만 적어 주세요.")
+        for key, before in spec.items():
+            spec[key] = {name: value for name, value in before.items() if name not in counts} | dict(part[key])
+    parameters, auto = spec["parameters"], {}
+    for name in ("profile", "dataset"):
+        if name not in spec["grid"] and parameters.get(name, "auto") == "auto":
+            parameters.pop(name, None)
+            auto[name] = _resolved(name, "auto")
     return spec | {"auto": auto}
 
 
 def read_plan(path):
-    """plan.toml을 읽어 `settled`와 `build`에 줄 dict로. 모르는 열쇠나 꼴이 다른 값은 `CourseError`."""
+    """plan.toml을 읽어 lessons, skip_inapplicable과, `chosen`에 줄 것으로. 모르는 열쇠나 꼴이 다른 값은 `CourseError`."""
     if str(path).endswith((".yaml", ".yml")):
         raise CourseError(
             f"{path}: 계획은 이제 TOML로 적어요. plan.toml을 만들어 '이름: 값'을 '이름 = 값'으로, 글은 따옴표로 옮겨 주세요. "
@@ -146,9 +144,13 @@ def read_plan(path):
     for name, given in spec.get("grid", {}).items():
         if not isinstance(given, list) or not given:
             raise CourseError(f"{path}: grid의 {name}={shown(given)}은(는) 목록이어야 해요. 예: {name} = [2, 8]")
-    profiles, seeds = ([spec[key]] if key in spec else [] for key in ("profile", "seeds"))
-    chosen = values(spec.get("parameters", {}).items(), spec.get("grid", {}).items(), profiles, seeds)
-    return chosen | {"lessons": notebooks, "skip_inapplicable": spec.get("skip_inapplicable", False)}
+    parameters, grid = [*spec.get("parameters", {}).items()], [*spec.get("grid", {}).items()]
+    if "profile" in spec:
+        parameters.append(("profile", spec["profile"]))
+    if "seeds" in spec:
+        grid.append(("seed", parse_seeds(spec["seeds"])))
+    skip = spec.get("skip_inapplicable", False)
+    return {"lessons": notebooks, "skip_inapplicable": skip, "parameters": parameters, "grid": grid}
 
 
 def parse_value(text):
@@ -169,7 +171,14 @@ def parse_grid(text):
     values = _toml_list(given)
     if values and all(type(value) in KINDS for value in values):
         return name, values
-    return name, [parse_value(part.strip()) for part in given.split(",")]
+    parts = [part.strip() for part in given.split(",")]
+    values = [parse_value(part) for part in parts]
+    if cut := [part for part in parts if part in values and part.startswith(("'", '"', "[", "{"))]:
+        raise CourseError(
+            f"--grid {text}에서 {cut[0]}을(를) 읽지 못했어요. 따옴표나 괄호가 있으면 글을 모두 따옴표로 감싸 주세요. "
+            """예: --grid 'title="x,y","z"'"""
+        )
+    return name, values
 
 
 def parse_seeds(seeds):
@@ -181,21 +190,6 @@ def parse_seeds(seeds):
             raise CourseError(f"시드 {shown(seeds)}을(를) 읽지 못했어요. 0..4나 1,3,7처럼 적어 주세요.")
         found += range(int(match[1]), int(match[2] or match[1]) + 1)
     return found
-
-
-def estimate(plan, records):
-    """{일의 id: 걸릴 초}. 앞서 같은 조건에서 걸린 시간, 없으면 같은 프로파일에서, 없으면 노트북에 적힌 분, 없으면 None."""
-    earlier = {}
-    for record in records:
-        for alike in _alike(record["lesson"], record["parameters"]):
-            earlier.setdefault(alike, []).append(record["seconds"])
-    result = {}
-    for job in plan.jobs:
-        profile, minutes = job.parameters.get("profile"), plan.lessons[job.lesson].minutes
-        written = minutes[runtime.PROFILES.index(profile)] * 60 if minutes and profile in runtime.PROFILES else None
-        known = (statistics.median(earlier[a]) for a in _alike(job.lesson, job.parameters) if a in earlier)
-        result[job.id] = next(known, written)
-    return result
 
 
 @functools.cache
@@ -280,29 +274,20 @@ def _ask_lesson(lesson, fixed, axes):
     code = "\n".join(cell.source for cell in lessons.tagged(lesson.notebook, "settings"))
     first = lesson.parameters | fixed | {name: values[0] for name, values in axes.items()}
     tries = [{}, *({name: value} for name, values in axes.items() for value in values[1:])]
-    try:
-        compiled = compile(code, f"<{lesson.name}>", "exec")
-        for values in tries:
-            scope = {"__name__": "__main__", "course_utils": SimpleNamespace(start=_start, CourseError=CourseError)}
+    for values in tries:
+        scope = {"__name__": "__main__", "course_utils": SimpleNamespace(start=_start, CourseError=CourseError)}
+        try:
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compiled, scope | first | values)
-    except CourseError as error:
-        raise CourseError(f"{lesson.name}: {error}") from error
-    except (Exception, SystemExit):
-        return
+                exec(code, scope | first | values)
+        except CourseError as error:
+            raise CourseError(f"{lesson.name}: {error}") from error
+        except (Exception, SystemExit):
+            continue
 
 
 def _start(profile="quick", dataset="digits", seed=0, *, minutes, checkpoints="auto"):
     """`course_utils.start`처럼 값을 검사하지만 시드도, 그림의 모양도, 화면도 건드리지 않아요."""
     return runtime.Run(profile, dataset, seed, runtime.resolve_checkpoints(checkpoints))
-
-
-def _job(lesson, whole, parameters, varied):
-    """결과를 정하는 모든 것(whole)의 해시와, 파일 이름에 쓸 수 있고 사람이 읽는 id를 붙여요."""
-    digest = _digest(whole)
-    name = "__".join([lesson, *(f"{name}={value}" for name, value in varied.items())])
-    readable = re.sub(r"[^\w.=+-]+", "-", name).encode()[:150].decode(errors="ignore")
-    return Job(f"{readable}__{digest[:8]}", lesson, parameters, digest)
 
 
 def _digest(content):
@@ -320,12 +305,6 @@ def _hash_files(paths):
         content = content.replace(b"\r\n", b"\n") if path.endswith(".py") else content
         digest.update(f"{os.path.basename(path)}\0".encode() + content)
     return digest.hexdigest()[:16]
-
-
-def _alike(lesson, parameters):
-    """걸리는 시간이 같다고 볼 조건들, 가까운 것부터: 시드만 다른 일, 프로파일이 같은 일."""
-    same = json.dumps({name: v for name, v in parameters.items() if name != "seed"}, sort_keys=True)
-    return (lesson, same), (lesson, parameters.get("profile"))
 
 
 def _toml_list(text):

@@ -13,26 +13,27 @@ from urllib.parse import quote
 
 from course_utils import plots
 from course_utils.batch.folder import DIED, FAILED, JOBS, LEFT, OK
+from course_utils.batch.worker import hide_homes
 from course_utils.runtime import format_metric
 
 ORDER = {FAILED: 0, DIED: 1, LEFT: 2, OK: 3}
 LINES = tuple(plots.COLORS)[:6]  # 계열이 이보다 많으면 한 색으로 모아요
-SOMEONES_HOME = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\\s'\"]+|/root(?=/)")
+KINDS = {OK: "good", FAILED: "bad", DIED: "died", LEFT: "soft"}  # 상태마다의 빛깔
 
 
 @dataclass(frozen=True)
 class Column:
-    """레슨마다의 표와 results.csv의 열 하나. 이름이 None이면 그쪽에는 없어요."""
+    """표와 results.csv의 열 하나. 이름이 None이면 그쪽에는 없어요."""
 
     title: str | None  # 표의 머리
     csv: str | None  # results.csv의 머리
     value: Callable  # 줄 → 정렬하고 csv에 적을 값
     text: Callable | None = None  # 줄 → 표에 보일 글
-    kind: str = "number"  # 표에서의 모양: state | number | figure | files
+    kind: str = "number"  # 표에서의 모양: number | state | figure | files, 첫 표에서는 title | counts | chief도
 
 
 def columns(parameters, metrics):
-    """열의 이름과 차례와 내용은 여기에만 있어요."""
+    """일마다의 표와 results.csv의 열. 이름과 차례와 내용은 여기에만 있어요."""
     return [
         Column(None, "lesson", lambda row: row["lesson"]),
         Column("상태", "status", lambda row: row["status"], kind="state"),
@@ -44,6 +45,15 @@ def columns(parameters, metrics):
         Column(None, "error_cell", lambda row: row["error"] and row["error"]["cell"]),
         Column(None, "error", lambda row: row["error"] and row["error"]["message"]),
     ]
+
+
+OVERVIEW = (  # 레슨마다 한 줄인 첫 표의 열
+    Column("레슨", None, lambda lesson: lesson["title"], kind="title"),
+    Column("상태", None, lambda lesson: lesson["counts"], kind="counts"),
+    Column("분", None, lambda lesson: lesson["seconds"] / 60, lambda lesson: f"{lesson['seconds'] / 60:.1f}"),
+    Column("지표", None, lambda lesson: lesson["chief"], kind="chief"),
+    Column("그림", None, lambda lesson: lesson["figure"], kind="figure"),
+)
 
 
 def _parameter(name):
@@ -70,7 +80,7 @@ def write(folder):
     import jinja2
 
     plan = folder.plan()
-    rows = [_row(job, record) for job, record in folder.records(plan["jobs"])]
+    rows = [_row(record) for record in folder.records(plan["jobs"])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True, finalize=hide_homes, trim_blocks=True, lstrip_blocks=True,
@@ -82,44 +92,29 @@ def write(folder):
     page = environment.get_template("report.html").render(
         title=re.split(r"[/\\]", folder.shown)[-1],
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
+        done=OK,
         order=ORDER,
-        kinds={OK: "good", FAILED: "bad", DIED: "died", LEFT: "soft"},
+        kinds=KINDS,
         counts=_counts(rows),
         seconds=sum(row["seconds"] or 0 for row in rows),
         failures=list(failures.values()),
         titles=plan["titles"],
-        lessons=[_lesson(name, [row for row in rows if row["lesson"] == name]) for name in names],
+        overview=OVERVIEW,
+        lessons=[_lesson(name, plan["titles"][name], [row for row in rows if row["lesson"] == name]) for name in names],
     )
     folder.write("results.csv", _csv(rows))
     folder.write("report.html", page)
 
 
-def hide_homes(value):
-    """글에 든 누군가의 집 폴더를 ~로 가려요. 글이 아니거나 그림의 자료면 그대로예요."""
-    if not isinstance(value, str) or value.startswith("data:"):
-        return value
-    home = str(Path.home())
-    hidden = SOMEONES_HOME.sub("~", re.sub(re.escape(home) + r"(?=[/\\\s'\"]|$)", "~", value))
-    return type(value)(hidden)
-
-
-def _row(job, record):
-    record = record or {"status": LEFT, "metrics": {}}
-    name = quote(f"{JOBS}/{job['id']}")
-    return job | {
-        "status": record["status"],
-        "seconds": record.get("seconds"),
-        "metrics": record["metrics"],
-        "chief": record.get("chief"),
-        "figure": record.get("figure"),
-        "error": record.get("error"),
-        "label": _label(job["parameters"]),
+def _row(record):
+    name = quote(f"{JOBS}/{record['id']}")
+    return record | {
         "notebook": f"{name}.ipynb" if record["status"] in (OK, FAILED) else None,
         "log": f"{name}.log" if record["status"] != LEFT else None,
     }
 
 
-def _lesson(name, rows):
+def _lesson(name, title, rows):
     """레슨 하나: 첫 표의 한 줄과, 일마다의 표. 모든 일이 같은 매개변수는 열이 아니라 표 위의 글로 가요."""
     parameters, metrics = _names(rows, "parameters"), _names(rows, "metrics")
     values = {key: [row["parameters"].get(key) for row in rows] for key in parameters}
@@ -128,9 +123,10 @@ def _lesson(name, rows):
     shown = [column for column in columns(varied, metrics) if column.title]
     figures = [row["figure"] for row in rows if row["figure"]]
     for row in rows:
-        row["label"] = _label({key: row["parameters"].get(key) for key in varied}) or name
+        row["label"] = ", ".join(f"{key}={_text(row['parameters'].get(key))}" for key in varied) or name
     return {
         "name": name,
+        "title": title,
         "counts": _counts(rows),
         "seconds": sum(row["seconds"] or 0 for row in rows),
         "chief": _chief(done),
@@ -138,7 +134,7 @@ def _lesson(name, rows):
         "same": {key: values[key][0] for key in parameters if key not in varied},
         "columns": [column for column in shown if figures or column.kind != "figure"],
         "rows": sorted(rows, key=lambda row: ORDER[row["status"]]),
-        "charts": _charts(done, [key for key in varied if key != "seed"], metrics),
+        "charts": _charts(done, [key for key in varied if key != "seed"] or varied, metrics),
     }
 
 
@@ -168,36 +164,37 @@ def _charts(rows, axes, metrics):
     charts = []
     for metric in metrics:
         points = [row for row in rows if isinstance(row["metrics"].get(metric), int | float)]
-        values = [row["metrics"][metric] for row in points]
-        if len(set(values)) < 2:  # 늘 같은 값은 표로 충분해요
+        if len({row["metrics"][metric] for row in points}) < 2:  # 늘 같은 값은 표로 충분해요
             continue
-        if not axes:
-            charts.append((f"{metric}: 시드마다", _strip(metric, values)))
         for axis in axes:
             others = [name for name in axes if name != axis]
             series = {}
             for row in points:
                 key = ", ".join(f"{name}={_text(row['parameters'].get(name))}" for name in others)
-                series.setdefault(key, []).append((_place(row["parameters"].get(axis)), row["metrics"][metric]))
+                x = row["parameters"].get(axis)
+                series.setdefault(key, []).append((str(x) if isinstance(x, list) else x, row["metrics"][metric]))
             if len(series) > len(LINES):
                 series = {"": [point for group in series.values() for point in group]}
             charts.append((f"{metric}: {axis}에 따라", _chart(metric, axis, series)))
     return charts
 
 
-def _place(value):
-    return str(value) if isinstance(value, list) else value
-
-
 def _chart(metric, axis, series):
     """지표 × 매개변수의 SVG. 가로축이 수면 수의 자리에, 아니면 차례대로 놓아요."""
-    figure, axes = _figure(metric, height=2.4)
+    from matplotlib.figure import Figure
+
+    plots.use_course_style()
+    figure = Figure(figsize=(3.2, 2.4), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(metric, fontsize=10, parse_math=False)
+    axes.tick_params(labelsize=8)
+    axes.locator_params(axis="x", nbins=6)
     every = list(dict.fromkeys(x for points in series.values() for x, _ in points))
     numeric = all(type(x) in (int, float) for x in every)
     places = {x: x if numeric else i for i, x in enumerate(every)}
     for color, (label, points) in zip(LINES, series.items(), strict=False):
         spots = sorted({places[x] for x, _ in points})
-        groups = [[y for x, y in points if places[x] == spot] for spot in spots]
+        groups = [[y for x, y in points if axis == "seed" or places[x] == spot] for spot in spots]  # 시드는 모두 한 무리
         style = {"color": plots.COLORS[color]}
         axes.plot([places[x] for x, _ in points], [y for _, y in points], "o", alpha=0.45, markersize=4, **style)
         axes.plot(spots, [sum(ys) / len(ys) for ys in groups], label=label, **style)
@@ -214,34 +211,6 @@ def _chart(metric, axis, series):
     if len(series) > 1:
         for text in axes.legend(fontsize=7).get_texts():
             text.set_parse_math(False)
-    return _svg(figure)
-
-
-def _strip(metric, values):
-    """시드만 다른 실행들의 지표: 점, 최소–최대의 띠, 평균."""
-    figure, axes = _figure(metric, height=1.1)
-    color = plots.COLORS[LINES[0]]
-    axes.axvspan(min(values), max(values), color=color, alpha=0.15, lw=0)
-    axes.axvline(sum(values) / len(values), color=color)
-    axes.plot(values, [0] * len(values), "o", color=color, alpha=0.6, markersize=5)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    return _svg(figure)
-
-
-def _figure(metric, height):
-    from matplotlib.figure import Figure
-
-    plots.use_course_style()
-    figure = Figure(figsize=(3.2, height), layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(metric, fontsize=10, parse_math=False)
-    axes.tick_params(labelsize=8)
-    axes.locator_params(axis="x", nbins=6)
-    return figure, axes
-
-
-def _svg(figure):
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
@@ -260,10 +229,6 @@ def _safe(value):
     """집 폴더를 가리고, 스프레드시트가 식으로 읽을 글 앞에 작은따옴표를 붙여요."""
     value = hide_homes(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
-def _label(parameters):
-    return ", ".join(f"{name}={_text(value)}" for name, value in parameters.items())
 
 
 def _text(value):

@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from course_utils import runtime
 from course_utils.batch import worker
-from course_utils.batch.folder import DIED, JOBS, OK
+from course_utils.batch.folder import DIED, JOBS, OK, new_record
 from course_utils.batch.plan import fingerprint
 from course_utils.batch.waiting import within
 from course_utils.errors import CourseError, hide_secrets
@@ -40,7 +41,7 @@ class Options:
     resources: dict = dataclasses.field(default_factory=dict)  # 일 하나에 필요한 Dask 자원
 
 
-def execute(plan, todo, folder, options, seconds):
+def execute(plan, todo, folder, options):
     """일들을 모두 실행해 폴더에 남겨요. 실패한 일이 있어도 나머지를 계속해요.
 
     Args:
@@ -48,11 +49,11 @@ def execute(plan, todo, folder, options, seconds):
         todo: 실행할 `plan.Job`들.
         folder: 잠근 `Folder`.
         options: `Options`.
-        seconds: {일의 id: 걸릴 초나 None}.
     Raises:
         CourseError: 쓸 수 있는 워커가 없거나, 버전이 다르거나, 스케줄러와 끊겼거나, 폴더에 쓸 수 없을 때.
     """
-    with _cluster(options, len(todo)) as (client, resources, gpus), _Display(len(todo), seconds) as display:
+    seconds = {job.id: plan.seconds(job) for job in todo}
+    with _cluster(options, len(todo)) as (client, resources, gpus), _Display(seconds) as display:
         try:
             _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
         except KeyboardInterrupt:
@@ -64,42 +65,40 @@ class _Batch:
     def __init__(self, client, resources, gpus, folder, options, display):
         self._client, self._resources, self._gpus = client, resources, gpus
         self._folder, self._options, self._display = folder, options, display
-        self._active, self._peers, self._looked, self._seen = set(), Counter(), -math.inf, time.monotonic()
-        client.subscribe_topic(worker.TOPIC, self._told)
+        self._running = {}  # 일의 id → (일, 시작한 시각, 화면의 줄)
+        self._peers, self._looked, self._seen = Counter(), -math.inf, time.monotonic()
+        client.subscribe_topic(worker.TOPIC, self._hear)
 
     def run(self, plan, todo):
         from distributed import as_completed
 
-        waiting, running, done = deque(todo), {}, as_completed()
-        while waiting or running:
-            room = self._room()
-            while waiting and len(running) < room:
+        waiting, done, most = deque(todo), as_completed(), min(len(todo), self._options.jobs or math.inf)
+        while waiting or self._running:
+            room = min(most, self._capable())
+            while waiting and len(self._running) < room:
                 job = waiting.popleft()
-                future = self._submit(job, plan.lessons[job.lesson].notebook)
-                running[future] = job, time.monotonic()
-                self._display.started(job.id)
-                self._active.add(job.id)
-                done.add(future)
-            self._display.refresh(waiting, running.values(), room)
+                self._running[job.id] = job, time.monotonic(), self._display.started(job.id)
+                done.add(self._submit(job, plan.lessons[job.lesson].notebook, most))
+            self._display.refresh(waiting, self._running.values(), room)
             if not (ended := done.next_batch(block=False)):
                 time.sleep(0.2)
             for future in ended:
-                job, began = running.pop(future)
-                self._active.discard(job.id)
+                job, began, line = self._running.pop(future.key)
                 record, notebook, log = self._result(job, future, began)
                 self._folder.save(record, notebook, log)
-                self._display.finished(record)
+                self._display.finished(line, record)
 
-    def _told(self, event):
+    def _hear(self, event):
         """워커가 셀을 시작했다는 소식(Dask의 스레드에서 불려요)."""
-        _, told = event
-        if told["id"] in self._active:
-            self._display.part(told["id"], told["part"])
+        _, news = event
+        if news["id"] in self._running:
+            with contextlib.suppress(KeyError):  # 마침 끝난 일
+                self._display.part(self._running[news["id"]][2], news["part"])
             if not self._folder.remote:
-                self._folder.append(f"{JOBS}/{told['id']}.log", told["line"])
+                self._folder.append(f"{JOBS}/{news['id']}.log", news["line"])
 
-    def _room(self):
-        """동시에 줄 수 있는 일의 수: 자원을 갖춘 워커의 수, --jobs까지. 워커가 오래 하나도 없으면 `CourseError`."""
+    def _capable(self):
+        """자원을 갖춘 워커의 수. 오래 하나도 없으면 `CourseError`."""
         now = time.monotonic()
         if now - self._looked > 2 and self._client.status == "running":
             with contextlib.suppress(OSError):  # 막 끊겼거나 답하지 않으면 아래에서 알려요
@@ -116,13 +115,13 @@ class _Batch:
                 f"{NO_WORKER_SECONDS}초 동안 쓸 수 있는 워커가 없어요. 끝난 일은 남아 있어요. "
                 "워커를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
             )
-        return min(self._peers.total(), self._options.jobs or math.inf)
+        return self._peers.total()
 
-    def _submit(self, job, notebook):
-        options = self._options
+    def _submit(self, job, notebook, most):
+        options, peers = self._options, {host: min(count, most) for host, count in self._peers.items()}
         return self._client.submit(
             worker.run_job, dataclasses.asdict(job), notebook, options.cell_seconds, options.job_seconds,
-            dict(self._peers), self._gpus, fingerprint(),
+            peers, self._gpus, fingerprint(),
             key=job.id, resources=self._resources or None, retries=options.retries, pure=False,
         )  # fmt: skip
 
@@ -134,36 +133,29 @@ class _Batch:
             raise error
         if isinstance(error, worker.KernelDied):
             return error.args
-        if error is None:  # 취소됨: 스케줄러가 사라졌어요. 다음 `_room`이 알려요
+        if error is None:  # 취소됨: 스케줄러가 사라졌어요. 다음 `_capable`이 알려요
             message = "스케줄러가 이 일을 잃어버렸어요."
         elif type(error).__name__ == "KilledWorker":
             message = "워커가 죽었어요. 메모리가 모자랐을 수 있어요. --jobs를 줄여 보세요."
         else:
             message = hide_secrets(f"워커에서 오류가 났어요({type(error).__name__}: {str(error)[:500]}).")
-        record = dataclasses.asdict(job) | {
-            "status": DIED,
-            "started": None,
-            "seconds": round(time.monotonic() - began, 2),
-            "metrics": {},
-            "chief": None,
-            "figure": None,
-            "error": {"message": message, "cell": None, "source": ""},
-        }
-        return record, None, None
+        seconds = round(time.monotonic() - began, 2)
+        return new_record(dataclasses.asdict(job), DIED, message, seconds=seconds), None, None
 
 
 class _Display:
     """화면: 끝난 수, 실패한 수, 남은 시간, 그리고 지금 도는 일과 셀. 화면이 없으면 끝난 일만 한 줄씩 적어요."""
 
-    def __init__(self, total, seconds):
-        self._seconds, self._rows = dict(seconds), {}
-        self._failed, self._done, self._total = 0, 0, total
+    def __init__(self, seconds):
+        """seconds: {일의 id: 노트북에 적힌, 걸릴 초}."""
+        self._seconds, self._failed, self._done = seconds, 0, 0
+        self._written, self._took = 0, 0  # 끝난 일들의 적힌 초와 진짜 걸린 초
         console = Console()
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
             console=console, disable=not console.is_terminal, transient=True,
         )  # fmt: skip
-        self._all = self._progress.add_task("묶음", total=total, note="")
+        self._all = self._progress.add_task("묶음", total=len(seconds), note="")
 
     def __enter__(self):
         self._progress.start()
@@ -176,28 +168,27 @@ class _Display:
         self._progress.console.print(escape(text), highlight=False, soft_wrap=True)
 
     def started(self, job_id):
-        self._rows[job_id] = self._progress.add_task(f"  {escape(job_id)}", total=None, note="셀")
+        return self._progress.add_task(f"  {escape(job_id)}", total=None, note="셀")
 
-    def part(self, job_id, part):
-        with contextlib.suppress(KeyError):  # 마침 끝난 일
-            self._progress.update(self._rows[job_id], completed=part[0], total=part[1])
+    def part(self, line, part):
+        self._progress.update(line, completed=part[0], total=part[1])
 
     def refresh(self, waiting, running, room):
-        known = [s for s in self._seconds.values() if s is not None]
-        usual = sum(known) / len(known) if known else 0
-        left = sum(self._seconds[job.id] or usual for job in waiting)
-        left += sum(max(0, (self._seconds[job.id] or usual) - time.monotonic() + began) for job, began in running)
-        time_left = f" · {duration(left / max(room, 1))} 남았어요" if known else ""
-        self._progress.update(self._all, note=f"실패 {self._failed}{time_left}")
+        pace = self._took / self._written if self._written else 1
+        left = sum(pace * self._seconds[job.id] for job in waiting)
+        left += sum(max(0, pace * self._seconds[job.id] - time.monotonic() + began) for job, began, _ in running)
+        time_left = duration(left / max(1, min(room, len(waiting) + len(running))))
+        self._progress.update(self._all, note=f"실패 {self._failed} · {time_left} 남았어요")
 
-    def finished(self, record):
+    def finished(self, line, record):
         self._done += 1
         self._failed += record["status"] != OK
-        self._seconds[record["id"]] = record["seconds"]
-        self._progress.remove_task(self._rows.pop(record["id"]))
+        self._took += record["seconds"]
+        self._written += self._seconds[record["id"]]
+        self._progress.remove_task(line)
         self._progress.update(self._all, advance=1)
         error = f": {record['error']['message']}" if record["error"] else ""
-        self.note(f"[{self._done}/{self._total}] {record['status']} {record['id']}({record['seconds']:.0f}초){error}")
+        self.note(f"[{self._done}/{len(self._seconds)}] {record['status']} {record['id']}({record['seconds']:.0f}초){error}")
 
 
 def default_jobs(jobs):
@@ -327,7 +318,9 @@ def _why(error):
 
 
 def _gpus():
-    """이 컴퓨터에서 쓸 수 있는 GPU들의 이름. CUDA_VISIBLE_DEVICES를 따라요."""
+    """이 컴퓨터에서 TensorFlow가 쓸 수 있는 GPU들의 이름. CUDA_VISIBLE_DEVICES를 따라요."""
+    if not runtime.gpu_name():
+        return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name.strip() not in ("", "-1")]

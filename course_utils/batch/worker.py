@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from course_utils.batch.folder import DIED, FAILED, OK
+from course_utils.batch.folder import DIED, FAILED, OK, new_record
 from course_utils.batch.plan import fingerprint
 from course_utils.errors import CourseError, hide_secrets
 from course_utils.runtime import METRICS_MIME
@@ -29,6 +29,7 @@ SAME_EVERYWHERE = "모든 컴퓨터에 같은 저장소와 같은 requirements.t
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+SOMEONES_HOME = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\\s'\"]+|/root(?=/)")
 
 
 class KernelDied(Exception):
@@ -44,6 +45,15 @@ def differences(expected):
     """이 워커의 도우미·데이터·버전 가운데 묶음을 시작한 컴퓨터와 다른 것(글). 같으면 빈 글."""
     here = fingerprint()
     return ", ".join(f"{name}({here[name]} ≠ {value})" for name, value in expected.items() if here[name] != value)
+
+
+def hide_homes(value):
+    """글에 든 임시 폴더와, 누구의 것이든 집 폴더를 가려요. 글이 아니거나 그림의 자료면 그대로예요."""
+    if type(value) is not str or value.startswith("data:"):
+        return value
+    hidden = value.replace(tempfile.gettempdir() + os.sep, "(임시 폴더)" + os.sep)
+    hidden = re.sub(re.escape(str(Path.home())) + r"(?=[/\\\s'\"]|$)", "~", hidden)
+    return SOMEONES_HOME.sub("~", hidden)
 
 
 def be_quiet():
@@ -86,7 +96,7 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
     _prepare_environment(threads, gpus[int(worker.name)] if gpus else None)
     began, started = time.monotonic(), datetime.now(UTC)
     watch = _Watch(worker, job["id"], began, cell_seconds, job_seconds)
-    record = job | {"status": OK, "started": started.isoformat(timespec="seconds"), "error": None}
+    status, error = OK, ()
     source = nbformat.from_dict(notebook)
     try:
         papermill.execute_notebook(
@@ -94,23 +104,19 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
             on_notebook_start=watch.notebook_started, on_cell_start=watch.cell_started, timeout_func=watch.time_left,
             extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
-    except Exception as error:
-        record |= watch.explain(error)
+    except Exception as caught:
+        status, *error = watch.explain(caught)
     executed = watch.notebook or source
-    stopped = _not_executed(executed) if record["status"] == OK else None
-    if stopped:
-        message = f"{stopped}번째 코드 셀부터 실행되지 않았어요. 앞의 셀이 sys.exit()로 멈췄을 수 있어요."
-        record |= {"status": FAILED, "error": {"message": message, "cell": stopped, "source": ""}}
-    record |= {
-        "seconds": round(time.monotonic() - began, 2),
-        "threads": threads,
-        "metrics": _metrics(executed),
-        "chief": _chief(executed),
-        "figure": _figure(executed),
-    }
+    if status == OK and (stopped := _not_executed(executed)):
+        status = FAILED
+        error = f"{stopped}번째 코드 셀부터 실행되지 않았어요. 앞의 셀이 sys.exit()로 멈췄을 수 있어요.", stopped
+    record = new_record(
+        job, status, *error, started=started.isoformat(timespec="seconds"), seconds=round(time.monotonic() - began, 2),
+        threads=threads, metrics=_metrics(executed), chief=_chief(executed), figure=_figure(executed),
+    )  # fmt: skip
     watch.tell(f"{record['status']} · {record['seconds']}초")
     result = record, json.dumps(executed, ensure_ascii=False, indent=1), "\n".join(watch.lines) + "\n"
-    if record["status"] == DIED:
+    if status == DIED:
         raise KernelDied(*result)
     return result
 
@@ -145,7 +151,7 @@ class _Watch:
         return None if left == math.inf else max(1, math.ceil(left))
 
     def explain(self, error):
-        """예외를 기록의 status와 error로. 끊김은 다시 해 볼 만한 것, 실패는 레슨 탓이에요."""
+        """예외를 (상태, 까닭, 셀의 번호, 셀의 코드)로. 끊김은 다시 해 볼 만한 것, 실패는 레슨 탓이에요."""
         kind, status = type(error).__name__, FAILED
         if hasattr(error, "ename"):
             self.lines += hide_secrets(ANSI.sub("", "\n".join(error.traceback))).splitlines()
@@ -159,10 +165,9 @@ class _Watch:
             message = "커널이 죽었어요. 메모리가 모자랐을 수 있어요. 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
         else:
             status, message = DIED, f"노트북을 실행하지 못했어요({kind}: {ANSI.sub('', str(error))[:500]})."
-        message = _no_home(hide_secrets(message))
+        message = hide_homes(hide_secrets(message))
         self.tell(message)
-        error = {"message": message[:2000], "cell": self._cell or None, "source": self._source[:2000]}
-        return {"status": status, "error": error}
+        return status, message[:2000], self._cell or None, self._source[:2000]
 
 
 def _prepare_environment(threads, gpu):
@@ -184,21 +189,22 @@ def _not_executed(notebook):
 
 def _metrics(notebook):
     """`run.finish`가 남긴 지표. 숫자와 None(발산)만 믿어요."""
-    numeric = {str(name): v for name, v in _told(notebook, "data").items() if v is None or type(v) in (int, float)}
+    numeric = {str(name): v for name, v in _finish(notebook, "data").items() if v is None or type(v) in (int, float)}
     return {name: v if v is not None and abs(v) < sys.float_info.max else None for name, v in numeric.items()}
 
 
 def _chief(notebook):
     """`run.finish`에 적은 으뜸 지표의 [이름, 우리말 이름]이나 None."""
-    names = _told(notebook, "metadata").items()
+    names = _finish(notebook, "metadata").items()
     return next(([name, label] for name, label in names if name in _metrics(notebook) and isinstance(label, str)), None)
 
 
-def _told(notebook, part):
+def _finish(notebook, part):
+    """`run.finish`의 출력에서 data(지표)나 metadata(으뜸 지표의 이름)."""
     found = {}
     for output in _outputs(notebook.cells):
-        told = output.get(part, {}).get(METRICS_MIME)
-        found |= told if isinstance(told, dict) else {}
+        written = output.get(part, {}).get(METRICS_MIME)
+        found |= written if isinstance(written, dict) else {}
     return found
 
 
@@ -225,10 +231,3 @@ def _shrunk(png):
 
 def _outputs(cells):
     return [output for cell in cells for output in cell.get("outputs", ())]
-
-
-def _no_home(text):
-    """이 컴퓨터의 집 폴더와 임시 폴더의 경로를 가려요."""
-    for folder, mark in ((tempfile.gettempdir(), "(임시 폴더)"), (str(Path.home()), "~")):
-        text = text.replace(folder + os.sep, mark + os.sep)
-    return text
