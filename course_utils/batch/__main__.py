@@ -85,7 +85,10 @@ def _run(options):
 
 def _retry(options):
     folder = Folder(options.out)
-    return _do(folder.plan()["spec"], folder, _how(options), again=(DIED, FAILED), dry=False)
+    spec = folder.plan()["spec"]
+    if "auto" not in spec:
+        raise CourseError(f"{options.out}의 계획은 앞선 판의 것이에요. 같은 run을 한 번 다시 실행해 주세요.")
+    return _do(spec, folder, _how(options), again=(DIED, FAILED), dry=False)
 
 
 def _do(spec, folder, how, again, dry):

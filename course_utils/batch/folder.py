@@ -98,13 +98,11 @@ class Folder:
         """마지막 `run`의 계획: {"spec", "titles", "jobs"}. 없으면 `CourseError`."""
         text = self._read(PLAN) if PLAN in self._names("") else None
         try:
-            plan = json.loads(text)
-            plan["titles"], plan["jobs"], plan["spec"]["auto"]  # 앞선 판의 계획에는 없어요
-        except (KeyError, TypeError, ValueError):
+            return json.loads(text)
+        except (TypeError, ValueError):
             raise CourseError(
-                f"{self.path}에는 이 판의 묶음 계획({PLAN})이 없어요. 폴더 이름을 확인하거나 같은 run을 다시 해 주세요."
+                f"{self.path}에는 묶음의 계획({PLAN})이 없어요. 폴더 이름을 확인하거나 run을 먼저 해 주세요."
             ) from None
-        return plan
 
     def records(self, jobs):
         """일마다의 기록을 하나씩 읽어요. 기록이 없거나, 깨졌거나, 내용이 다른 일의 것이면 남은 일이에요."""
