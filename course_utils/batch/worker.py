@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from course_utils.batch.folder import DIED, FAILED, OK, new_record
@@ -52,7 +51,9 @@ def hide_homes(value):
     if type(value) is not str or value.startswith("data:"):
         return value
     hidden = value.replace(tempfile.gettempdir() + os.sep, "(임시 폴더)" + os.sep)
-    hidden = re.sub(re.escape(str(Path.home())) + r"(?=[/\\\s'\"]|$)", "~", hidden)
+    home = os.path.expanduser("~")
+    if len(home) > 1:  # 집 폴더가 없는 컴퓨터에서는 ~ 그대로예요
+        hidden = re.sub(re.escape(home) + r"(?=[/\\\s'\"]|$)", "~", hidden)
     return SOMEONES_HOME.sub("~", hidden)
 
 
