@@ -21,7 +21,7 @@ test: $(READY)  ## 모든 시험(pytest + nbval)
 	$(BIN)/python -m pytest
 
 colab-test: $(COLAB)/.ready  ## Colab처럼: 그 버전들의 새 환경에서, 빈 폴더의 .ipynb만으로 모든 레슨을 실행해요
-	$(COLAB)/bin/python -m tools.colab_rehearsal
+	$(COLAB)/bin/python tools/colab_rehearsal.py
 
 lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 	$(BIN)/jupyter lab --notebook-dir=notebooks
