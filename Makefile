@@ -29,6 +29,8 @@ lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 notebooks: stamp  ## 노트북을 quick으로 다시 실행해 출력을 새로 만들어요. 하나만: make notebooks LESSON=05
 	COURSE_STATIC=1 COURSE_PROFILE=quick COURSE_DATASET=digits $(BIN)/jupyter nbconvert --to notebook --execute --coalesce-streams --inplace notebooks/$(LESSON)*.ipynb
 	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "$(NOISE)" notebooks/$(LESSON)*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --inplace --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_all_outputs_tags=solution notebooks/$(LESSON)*.ipynb
+	$(BIN)/python -m tools.stamp
 
 stamp: $(READY)  ## 레슨마다 되풀이되는 것(환경 준비 셀, 배지, 실행 시간, README와 00의 표)을 찍어요
 	$(BIN)/python -m tools.stamp

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import sys
 
 LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+@")
 SECRET = re.compile(  # ?access_token=…, &X-Amz-Signature=…, ?apikey=…
@@ -41,3 +42,18 @@ def reason(error):
         errno.EACCES: "권한이 없어요",
     }
     return known.get(error.errno, error.strerror or type(error).__name__)
+
+
+def explain_missing_names():
+    """노트북에서 이름이 없다는 영어 오류(NameError)에, 무엇을 할지 우리말로 덧붙이게 해요."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        shell.set_custom_exc((NameError,), _explain)
+
+
+def _explain(shell, kind, error, traceback, tb_offset=None):
+    shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+    print(
+        f"⚠️ {error.name}이라는 이름이 아직 없어요. 위의 셀을 건너뛰었거나 커널을 다시 켰다면 위에서부터 실행해 주세요"
+        "(Colab: 런타임 → 이전 셀 실행). 방금 적은 이름이라면 철자를 확인해 보세요."
+    )

@@ -1,4 +1,4 @@
-"""그림: 한글 글꼴과 강의의 모양, 이미지 격자, 커널 없이도 움직이는 애니메이션."""
+"""그림: 한글 글꼴과 강의의 모양, 이미지 격자와 이름 붙은 줄, 모델의 그림, 커널 없이도 움직이는 애니메이션."""
 
 import importlib.util
 import logging
@@ -107,6 +107,98 @@ def image_grid(images, columns=10, title=None):
     if title:
         figure.suptitle(title, fontsize=12)
     return figure
+
+
+def image_rows(rows, title=None):
+    """이미지를 줄마다 이름을 붙여 그려요. 위아래로 견줄 때 써요.
+
+    Args:
+        rows: {줄의 이름: (N, 높이, 너비[, 1])}. 검정–흰색의 범위는 모든 줄을 통틀어 최소–최대.
+        title: 그림 전체의 제목.
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    rows = {name: np.asarray(images) for name, images in rows.items()}
+    strips = [np.concatenate(list(images.reshape(images.shape[:3])), axis=1) for images in rows.values()]
+    low, high = min(strip.min() for strip in strips), max(strip.max() for strip in strips)
+    longest = max(strips, key=lambda strip: strip.shape[1])
+    label = 0.13 * max(len(line) for name in rows for line in name.split("\n")) + 0.1  # 인치. 한글 한 글자가 0.13쯤
+    height = (7 - label) * longest.shape[0] / longest.shape[1] + 0.06
+    figure, axes = plt.subplots(
+        len(rows), figsize=(7, height * len(rows) + (0.4 if title else 0)), squeeze=False, sharex=True
+    )
+    for axis, name, strip in zip(axes.flat, rows, strips, strict=True):
+        axis.imshow(strip, cmap="gray", vmin=low, vmax=high)
+        axis.set(xlim=(0, longest.shape[1]), xticks=[], yticks=[], frame_on=False)
+        axis.set_ylabel(name, rotation=0, ha="right", va="center")
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure
+
+
+class Diagram:
+    """모델의 그림: 상자와 진짜 이미지를 놓고 화살표로 이어요.
+
+    자리는 왼쪽 아래에서 잰 인치예요(너비 7). `box`와 `image`가 돌려준 것을 `arrow`로 이어요.
+    """
+
+    def __init__(self, height, title):
+        """height: 그림의 높이(인치). title: 그림이 말하는 것 한 줄."""
+        import matplotlib.pyplot as plt
+
+        self.figure = plt.figure(figsize=(7, height), layout="none")
+        self._axis = self.figure.add_axes((0, 0, 1, 1))
+        self._axis.axis("off")
+        self._axis.set(xlim=(0, 7), ylim=(0, height))
+        self.text(3.5, height - 0.2, title, fontsize=12)
+
+    def text(self, x, y, text, **style):
+        """가운데가 (x, y)인 글."""
+        return self._axis.text(x, y, text, **{"ha": "center", "va": "center", "fontsize": 10} | style)
+
+    def box(self, x, y, text, color="gray"):
+        """가운데가 (x, y)인 상자. 크기는 글에 맞춰요. color: COLORS의 이름."""
+        from matplotlib.patches import FancyBboxPatch
+
+        extent = self.text(x, y, text, zorder=4).get_window_extent().transformed(self._axis.transData.inverted())
+        style = {"boxstyle": "round,pad=0.08", "fc": "white", "ec": COLORS[color], "lw": 1.6, "zorder": 3}
+        return self._place(FancyBboxPatch((extent.x0, extent.y0), extent.width, extent.height, **style), x, y)
+
+    def image(self, x, y, image, label="", size=0.7):
+        """가운데가 (x, y)인 이미지 (높이, 너비[, 1]), 0–1이나 uint8. label: 그 아래에 적을 글."""
+        import numpy as np
+        from matplotlib.patches import Rectangle
+
+        half, image = size / 2, np.asarray(image)
+        high = 255 if image.dtype == np.uint8 else 1
+        place = (x - half, x + half, y - half, y + half)
+        self._axis.imshow(np.squeeze(image), cmap="gray", vmin=0, vmax=high, extent=place, zorder=3, aspect="auto")
+        self._axis.set(xlim=(0, 7), ylim=(0, self.figure.get_figheight()))
+        self.text(x, y - half - 0.14, label)
+        return self._place(Rectangle((x - half, y - half), size, size, fc="none", ec="none"), x, y)
+
+    def arrow(self, start, end, text="", color="gray", backward=False, bend=0.0):
+        """상자에서 상자로. backward면 기울기가 돌아오는 길이라 점선이에요. bend: 휘는 정도(−1–1)."""
+        from matplotlib.patches import FancyArrowPatch
+
+        (patch_a, a), (patch_b, b) = start, end
+        arrow = FancyArrowPatch(
+            a, b, patchA=patch_a, patchB=patch_b, shrinkA=2, shrinkB=2, arrowstyle="-|>", mutation_scale=11, zorder=2,
+            color=COLORS[color], lw=1.4, ls="--" if backward else "-", connectionstyle=f"arc3,rad={bend}",
+        )  # fmt: skip
+        self._axis.add_patch(arrow)
+        if text:
+            middle_x, middle_y = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+            away_x, away_y = bend / 2 * (b[1] - a[1]), bend / 2 * (a[0] - b[0])
+            self.text(middle_x + away_x, middle_y + away_y, text, color=COLORS[color], zorder=5,
+                      bbox={"fc": "white", "ec": "none", "pad": 1})  # fmt: skip
+
+    def _place(self, patch, x, y):
+        self._axis.add_patch(patch)
+        return patch, (x, y)
 
 
 def play(animation):

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from course_utils import data
-from course_utils.errors import CourseError, shown
+from course_utils.errors import CourseError, explain_missing_names, shown
 
 PROFILES = ("smoke", "quick", "full")
 METRICS_MIME = "application/vnd.course.metrics+json"
@@ -113,6 +113,7 @@ def start(profile="auto", dataset="auto", seed=42, *, minutes, checkpoints="auto
     check_seed(seed)
     checkpoints = resolve_checkpoints(checkpoints)
     _set_seeds(int(seed))
+    explain_missing_names()
 
     from course_utils import plots
 

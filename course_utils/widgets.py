@@ -1,4 +1,4 @@
-"""움직여 보는 그림: 슬라이더를 움직이면 다시 그려요. 커널이 없는 곳에서도 그림 한 장은 늘 보여요."""
+"""움직여 보는 그림: 슬라이더를 움직이면 그 자리에 다시 그려요. 저장된 노트북에는 그림 한 장이 남아 있어요."""
 
 import base64
 import html
@@ -12,32 +12,32 @@ from IPython.display import HTML, display
 
 
 def explore(draw, **controls):
-    """`draw`를 처음 값으로 한 번 그리고, 그 아래 슬라이더로 다시 그려 비교하게 해요.
+    """`draw`를 처음 값으로 그리고, 슬라이더를 움직이면 같은 자리에 다시 그려요.
 
     Args:
         draw: 값들을 이름 인자로 받아 matplotlib Figure를 돌려주는 함수.
         **controls: 이름 = (설명, 최소, 최대, 간격, 처음 값) 또는 (설명, [고를 값들], 처음 값).
             간격과 처음 값이 모두 정수면 정수 슬라이더예요.
     Returns:
-        {이름: ipywidgets 위젯}. 커널 없이 볼 노트북을 만드는 중(환경 변수 COURSE_STATIC)이면 빈 사전.
+        {이름: ipywidgets 위젯}. 커널 없이 볼 노트북을 만드는 중(환경 변수 COURSE_STATIC)이면 그림만 남기고 빈 사전.
     """
-    _show(draw(**{name: spec[-1] for name, spec in controls.items()}))
     if os.environ.get("COURSE_STATIC"):
+        _show(draw(**{name: spec[-1] for name, spec in controls.items()}))
         print("👆 이 셀을 실행하면 슬라이더가 나타나요.")
         return {}
 
     sliders = {name: _control(*spec) for name, spec in controls.items()}
     output = ipywidgets.Output()
 
-    def redraw(_change):
+    def redraw(_change=None):
         with output:
             output.clear_output(wait=True)
             _show(draw(**{name: slider.value for name, slider in sliders.items()}))
 
     for slider in sliders.values():
         slider.observe(redraw, names="value")
-    note = ipywidgets.HTML("👆 위는 처음 값의 그림이에요. 값을 바꾸면 아래에 새 그림이 나타나요.")
-    display(ipywidgets.VBox([note, *sliders.values(), output]))
+    display(ipywidgets.VBox([*sliders.values(), output]))
+    redraw()
     return sliders
 
 

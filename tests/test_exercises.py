@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
-from course_utils import CourseError
+from course_utils import CourseError, exercises
 from course_utils.exercises import RIGHT, UNREADABLE, UNTOUCHED, WRONG, check, evaluate
 
 PROBLEMS = {
@@ -33,7 +33,8 @@ class Broken:
 
 
 UNREADABLES = {
-    "글": ("2/11", "따옴표"),
+    "글": ("두 개", "따옴표"),
+    "0으로 나눈 글": ("1/0", "1/36"),
     "없음": (None, "return"),
     "부르지 않은 함수": (abs, "괄호"),
     "자료형": (float, "괄호"),
@@ -95,6 +96,26 @@ def test_functions_that_change_their_inputs_change_nothing():
         if problem.inputs:
             evaluate(number, spoil)
             assert evaluate(number, problem.answer)[0] == RIGHT
+
+
+@pytest.mark.parametrize("text", ["2/11", " 2 / 11 ", "0.181818", "0,181818", ".181818", "18.1818%", "1.81818e-1", "+2/11"])
+def test_numbers_may_be_spelled(text):
+    assert evaluate("01-1", text)[0] == RIGHT
+
+
+def test_a_comma_for_the_decimal_point_is_explained():
+    mark, message = evaluate("01-1", (0, 18))  # answer = 0,18
+    assert mark == UNREADABLE and "0.5" in message
+
+
+def test_thousands_and_minus_signs_are_read():
+    assert exercises._spelled("3,025") == 3025 and exercises._spelled("−0,5") == -0.5
+
+
+@pytest.mark.parametrize("number", PROBLEMS)
+def test_who_is_stuck_gets_the_first_step(number, capsys):
+    check(number, hint=True)
+    assert capsys.readouterr().out == f"💡 {number}: {PROBLEMS[number].nudge}\n"
 
 
 def test_untouched_answers_say_so(capsys):

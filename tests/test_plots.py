@@ -87,6 +87,26 @@ def test_image_grid_shows_every_image(shape):
     render(figure)
 
 
+def test_image_rows_names_every_row():
+    rng = np.random.default_rng(0)
+    figure = plots.image_rows({"진짜": rng.random((8, 28, 28)), "되살린 것\n(VAE)": rng.random((6, 28, 28, 1))}, title="견주기")
+    assert [axis.get_ylabel() for axis in figure.axes] == ["진짜", "되살린 것\n(VAE)"]
+    assert [axis.images[0].get_array().shape for axis in figure.axes] == [(28, 8 * 28), (28, 6 * 28)]
+    render(figure)
+
+
+def test_diagram_boxes_hold_their_text_and_arrows_join_them():
+    diagram = plots.Diagram(2, "그림 → 코드")
+    picture = diagram.image(1, 1, np.zeros((28, 28), "uint8"), "진짜 $x$")
+    box = diagram.box(4, 1, "인코더\n28×28 → 2", "blue")
+    diagram.arrow(picture, box, "784")
+    diagram.arrow(box, picture, backward=True, color="orange", bend=0.3)
+    (text,) = (text for text in diagram.figure.axes[0].texts if "인코더" in text.get_text())
+    outside, inside = box[0].get_window_extent(), text.get_window_extent()
+    assert outside.x0 < inside.x0 and inside.x1 < outside.x1
+    render(diagram.figure)
+
+
 def test_animation_html_is_stable_and_needs_no_kernel():
     def build():
         figure, axis = plt.subplots(figsize=(2, 1), dpi=40)
@@ -107,7 +127,7 @@ def draw(mu, kind):
 def test_explore_draws_first_and_redraws_when_moved():
     draw.calls = []
     controls = widgets.explore(draw, mu=("평균", -1.0, 1.0, 0.5, 0.0), kind=("분포", ["정규", "균등"], "정규"))
-    assert draw.calls == [(0.0, "정규")]  # 커널이 없는 곳에도 그림 한 장은 있어요
+    assert draw.calls == [(0.0, "정규")]
     controls["mu"].value = 0.5
     controls["kind"].value = "균등"
     assert draw.calls[1:] == [(0.5, "정규"), (0.5, "균등")]

@@ -4,8 +4,8 @@
 |---|---|
 | 환경 준비 셀 | tools/setup_cell.py |
 | 첫 셀의 Colab 배지 | pyproject.toml의 저장소 주소와 파일의 이름 |
-| 첫 셀의 실행 시간 | 레슨의 start(minutes=...), 1분 단위로 올려요 |
-| README와 00의 레슨 표 | 첫 셀의 제목, 읽고 푸는 시간, '마치면' |
+| 첫 셀의 걸리는 시간 | 핵심과 더 깊이는 tools/reading_time.py, 실행은 레슨의 start(minutes=...)를 1분 단위로 올려요 |
+| README와 00의 레슨 표 | 첫 셀의 제목, 걸리는 시간, '마치면' |
 """
 
 import math
@@ -17,14 +17,14 @@ from pathlib import Path
 import nbformat
 
 from course_utils import CourseError, lessons
+from tools.reading_time import reading_minutes
 
 ROOT = Path(__file__).resolve().parent.parent
 BUTTON = "https://colab.research.google.com/assets/colab-badge.svg"
 SETUP = "# @title 환경 준비"
 PLACES = {
     "Colab 배지": r"^\[!\[Colab에서 열기\].*$",
-    "읽고 풀기 N분": r"(?<=읽고 풀기 )\d+분",
-    "실행 CPU(quick) N분 · GPU(full) N분": r"(?<=실행 )CPU\(quick\) .+ · GPU\(full\) .+?(?= \|)",
+    "| 걸리는 시간 | … |": r"(?<=^\| 걸리는 시간 \| ).+(?= \|$)",
     "| 마치면 | … |": r"(?<=^\| 마치면 \| ).+(?= \|$)",
     "레슨 표": r"(?:^\| \[\d\d\. .*\n)+",
 }
@@ -53,14 +53,15 @@ def stamped(root):
         _, quick, full = (f"{math.ceil(minutes)}분" for minutes in lesson.minutes)
         title = lesson.title.split(" — ")[0]
         badge = f"({BUTTON})]({colab}{path.name})"
-        reading, can = (_place(what, head.source, path)[0] for what in ("읽고 풀기 N분", "| 마치면 | … |"))
+        can = _place("| 마치면 | … |", head.source, path)[0]
+        core, deep = reading_minutes(notebook)
         head.source = _put("Colab 배지", f"[![Colab에서 열기]{badge}", head.source, path)
-        running = f"CPU(quick) {quick} · GPU(full) {full}"
-        head.source = _put("실행 CPU(quick) N분 · GPU(full) N분", running, head.source, path)
+        times = f"핵심 {core}분 · 더 깊이 {deep}분 · 실행 CPU(quick) {quick}, GPU(full) {full}"
+        head.source = _put("| 걸리는 시간 | … |", times, head.source, path)
         second.source = setup
         second.metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
-        in_readme += f"| [{title}](notebooks/{path.name}) | [![Colab]{badge} | {reading} | {quick} | {can} |\n"
-        in_00 += f"| [{title}]({path.name}) | {reading} | {can} |\n"
+        in_readme += f"| [{title}](notebooks/{path.name}) | [![Colab]{badge} | {core}분 | {deep}분 | {quick} | {can} |\n"
+        in_00 += f"| [{title}]({path.name}) | {core}분 | {deep}분 | {can} |\n"
     first, readme = min(notebooks), root / "README.md"
     (course_map,) = (cell for cell in notebooks[first].cells if cell.source.startswith("| 레슨 |"))
     course_map.source = _put("레슨 표", in_00, course_map.source, first)

@@ -4,12 +4,14 @@ import contextlib
 import copy
 import importlib
 import io
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils.errors import CourseError, shown
 
-UNTOUCHED, RIGHT, WRONG, UNREADABLE = "✏️", "✅", "❌", "⚠️"
+UNTOUCHED, RIGHT, WRONG, UNREADABLE, HINT = "✏️", "✅", "❌", "⚠️", "💡"
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Problem:
         answer: 정답. 함수 문제라면 `inputs`에 같은 값을 돌려주는 함수.
         why: 맞았을 때 보여 줄 설명.
         mistakes: (오답, 힌트) 쌍들. 오답은 정답과 같은 꼴이고, 위에서부터 처음 맞는 힌트를 보여 줘요.
-        nudge: 어느 오답과도 다른 답에 보여 줄 첫걸음.
+        nudge: 첫걸음. `check(…, hint=True)`와, 어느 오답과도 다른 답에 보여 줘요.
         inputs: 함수 문제에서 학생의 함수를 불러 볼 인자 묶음들.
         rtol: 허용하는 상대 오차.
     """
@@ -35,16 +37,17 @@ class Problem:
     rtol: float = 1e-3
 
 
-def check(problem_id, answer=...):
+def check(problem_id, answer=..., hint=False):
     """답을 확인해 맞았는지, 틀렸다면 무엇을 다시 볼지 출력해요.
 
     Args:
         problem_id: "01-1"처럼 레슨과 문제의 번호.
-        answer: 내 답. `...`이면 아직 풀지 않은 것으로 봐요.
+        answer: 내 답. `...`이면 아직 풀지 않은 것으로 봐요. 수는 "1/36"처럼 글로 적어도 읽어요.
+        hint: True면 답을 보는 대신 첫걸음을 알려 줘요.
     Raises:
         CourseError: 없는 문제 번호.
     """
-    mark, message = evaluate(problem_id, answer)
+    mark, message = (HINT, find(problem_id).nudge) if hint else evaluate(problem_id, answer)
     print(f"{mark} {problem_id}: {message}")
 
 
@@ -54,12 +57,13 @@ def evaluate(problem_id, answer):
     try:
         given = _read(problem, answer)
     except _Untouched:
-        return UNTOUCHED, "아직 답이 없어요. `...` 자리에 답을 적고 셀을 다시 실행해 보세요."
+        return UNTOUCHED, f'아직 답이 없어요. `...` 자리에 답을 적고 셀을 다시 실행해 보세요. 막히면 check("{problem_id}", hint=True).'
     except _Unreadable as error:
         return UNREADABLE, f"답을 읽지 못했어요. {error} 여기에 적을 답: {problem.form}."
     expected = _read(problem, problem.answer)
     if not problem.inputs and given[0].shape != expected[0].shape:
-        return UNREADABLE, f"값이 {given[0].size}개예요. 여기에 적을 답: {problem.form}."
+        comma = " 소수점은 쉼표가 아니라 점이에요(0,5가 아니라 0.5)." if isinstance(answer, tuple) else ""
+        return UNREADABLE, f"값이 {given[0].size}개예요.{comma} 여기에 적을 답: {problem.form}."
     if _same(given, expected, problem.rtol):
         return RIGHT, f"맞아요! {problem.why}"
     for mistake, hint in problem.mistakes:
@@ -117,8 +121,8 @@ def _numbers(value):
 
     if value is None:
         raise _Unreadable("값이 없어요(None). 함수라면 return을 확인해 보세요.")
-    if isinstance(value, str | bytes):
-        raise _Unreadable("따옴표로 묶은 글이에요.")
+    if isinstance(value, str):
+        return np.array(_spelled(value))
     if callable(value):
         raise _Unreadable("함수예요. 괄호를 붙여 불렀는지 확인해 보세요.")
     try:
@@ -131,6 +135,19 @@ def _numbers(value):
     if not np.isfinite(array).all():
         raise _Unreadable("NaN이나 무한대가 들어 있어요.")
     return array
+
+
+def _spelled(text):
+    """글로 적은 수: "1/36", "0.5", "0,5", "3,025", "50%", "−1"."""
+    plain = text.replace(" ", "").replace("−", "-")
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", plain):  # 천의 자리마다 찍은 쉼표
+        plain = plain.replace(",", "")
+    plain = re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", plain)  # 소수점으로 찍은 쉼표
+    if found := re.fullmatch(f"({NUMBER})(?:/({NUMBER}))?(%?)", plain):
+        top, bottom, percent = found.groups()
+        with contextlib.suppress(ZeroDivisionError):
+            return float(top) / float(bottom or 1) / (100 if percent else 1)
+    raise _Unreadable(f"{shown(text)}은(는) 수로 읽을 수 없는 글이에요. 따옴표 없이 식으로 적어도 돼요(예: 1/36).")
 
 
 def _same(given, expected, rtol):
