@@ -122,7 +122,9 @@ def test_untouched_answers_say_so(capsys):
     check("01-1")
     assert "✏️ 01-1: 아직 답이 없어요" in capsys.readouterr().out
     assert evaluate("01-1", ...)[0] == UNTOUCHED
+    assert evaluate("01-1", [..., 1])[0] == UNTOUCHED
     assert evaluate("01-3", lambda values, probabilities: ...)[0] == UNTOUCHED
+    assert evaluate("01-3", lambda values, probabilities: ... + sum(values))[0] == UNTOUCHED  # 빈칸 하나를 남겼어요
 
 
 @pytest.mark.parametrize("form", [float, Fraction, Decimal, np.float32, keras.ops.convert_to_tensor])

@@ -1,6 +1,6 @@
-"""data/samples 를 만들어요: 레슨을 처음부터 끝까지 실행하고, 그 레슨의 `samples`(0–1의 그림)와 기록한 지표를 저장해요.
+"""data/samples 를 만들어요: 레슨의 셀을 그대로 실행해, 다 학습시킨 모델들의 그림과 성적을 저장해요.
 
-실행: COURSE_MNIST=/경로/mnist.npz python -m tools.build_samples 이름…   (이름이 없으면 전부)
+실행: COURSE_MNIST=/경로/mnist.npz python -m tools.build_samples digits 이름…   (또는 mnist. 이름이 없으면 전부)
 digits는 quick으로 학습시키고, MNIST는 미리 학습해 둔 가중치가 있으면 그것을 써요. CPU 두 코어에서 하나에 1–10분.
 """
 
@@ -9,45 +9,97 @@ import sys
 
 import nbclient
 import nbformat
+import numpy as np
 
-from course_utils import samples
-from course_utils.lessons import NOTEBOOKS, tagged
+import course_utils
+from course_utils import data, lessons, samples
+from course_utils.backend import keras
 
 KEPT = 1_000  # 파일 하나에 두는 그림의 수
-BUILDS = {  # 저장할 이름: (노트북, {매개변수: 값})
-    "05_vae": ("05_vae", {}),
-    "06_gan": ("06_gan", {}),
-    "08_dcgan": ("08_dcgan", {}),
-    "09_wgan": ("09_wgan", {}),
+SEED = 42
+BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 변수}
+    "05_vae": {"05_vae": "generated", "05_vae_map": "latent_map"},
+    "06_gan": {"06_gan": "generated"},
+    "08_dcgan": {"08_dcgan": "generated"},
+    "09_wgan": {"09_wgan": "generated"},
 }
-SAVE = """
-from tools.build_samples import keep
-keep({name!r}, run, samples)
-"""
 
 
-def build(name, dataset):
-    """레슨 하나를 그 데이터로 실행해 그림을 저장해요."""
-    lesson, parameters = BUILDS[name]
-    notebook = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
-    (cell,) = tagged(notebook, "parameters")
-    if dataset == "mnist" and "pretrained" in cell.source:
-        parameters = {**parameters, "pretrained": True}
-    chosen = {"profile": "quick", "dataset": dataset, **parameters}
-    cell.source += "".join(f"\n{key} = {value!r}" for key, value in chosen.items())
-    notebook.cells.append(nbformat.v4.new_code_cell(SAVE.format(name=name)))
+def lesson(name, dataset):
+    """레슨 하나를 그 데이터로 처음부터 끝까지 실행해 그림을 저장해요."""
+    notebook = nbformat.read(lessons.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    (cell,) = lessons.tagged(notebook, "parameters")
+    chosen = {"profile": "quick", "dataset": dataset, "pretrained": dataset == "mnist"}
+    cell.source += "".join(f"\n{key} = {value!r}" for key, value in chosen.items() if f"{key} =" in cell.source)
+    keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in LESSONS[name].items())
+    notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import keep\n" + keep))
     os.environ["COURSE_STATIC"] = "1"
-    nbclient.execute(notebook, cwd=NOTEBOOKS, timeout=None)
+    nbclient.execute(notebook, cwd=os.getcwd(), timeout=None)
     print(notebook.cells[-1].outputs[0].text, end="")
 
 
-def keep(name, run, images):
+def keep(file, run, images):
     """(노트북 안에서) 그림 KEPT장과 기록한 지표를 저장해요."""
-    size = samples.save(name, run.dataset, images[:KEPT], **run.metrics)
-    print(f"{run.dataset}/{name}({size:,}바이트): {run.metrics}")
+    images = np.reshape(images, (-1, 28, 28))[:KEPT]
+    print(f"{run.dataset}/{file}: {samples.save(file, run.dataset, images, **run.metrics):,}바이트, {run.metrics}")
 
+
+def vae_cells(dataset):
+    """05의 셀에서 꺼낸 함수들과 데이터."""
+    course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1))
+    digits = data.load(dataset)
+    x_train, x_test = (part[..., None] / np.float32(255) for part in (digits.x_train, digits.x_test))
+    cells = lessons.load_cells("05_vae", "sampling", "conv", "loss", "vae", "dense", "weights")
+    return cells, x_train, x_test[:1_000], digits.y_test[:1_000]
+
+
+def fit(model, x_train, targets, batch_size, steps, rate, loss=None, jit=False):
+    """steps스텝쯤, 학습률을 코사인으로 줄이며 학습시켜요."""
+    epochs = max(5, round(steps / (len(x_train) // batch_size)))
+    schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * (len(x_train) // batch_size))
+    model.compile(keras.optimizers.Adam(schedule), loss=loss, jit_compile=jit)
+    model.fit(x_train, targets, batch_size=batch_size, epochs=epochs, verbose=0)
+
+
+def ae_05(dataset):
+    """05의 2차원 신경망에서 주사위와 KL 항을 뺀 오토인코더: 사전 분포의 점을 디코딩한 그림과, 시험 이미지의 코드."""
+    cells, x_train, x_test, y_test = vae_cells(dataset)
+    keras.utils.set_random_seed(SEED)
+    encoder, decoder = cells["conv_encoder"](2), cells["conv_decoder"](2)
+    image = keras.Input((28, 28, 1))
+    fit(keras.Model(image, decoder(encoder(image)[0])), x_train, x_train, 60, 1_500, 2e-3, cells["bernoulli_nll"])
+    z = np.random.default_rng(0).normal(size=(12, 2)).astype("float32")
+    codes = encoder.predict(x_test[:300], verbose=0)[0].round(2).tolist()
+    images = decoder.predict(z, verbose=0)
+    size = samples.save("05_ae", dataset, images, codes=codes, labels=y_test[:300].tolist())
+    print(f"{dataset}/05_ae: {size:,}바이트, 코드의 범위 {np.min(codes, 0)} – {np.max(codes, 0)}")
+
+
+def beta_05(dataset):
+    """05의 20차원 VAE를 β마다: 새 그림 12장씩, 시험 이미지의 재구성 항과 KL 항, 일하는 차원."""
+    cells, x_train, x_test, _ = vae_cells(dataset)
+    z = np.random.default_rng(1).normal(size=(12, 20)).astype("float32")
+    images, facts = [], {"beta": BETAS, "reconstruction": [], "kl": [], "active_units": []}
+    for beta in BETAS:
+        keras.utils.set_random_seed(SEED)
+        encoder, decoder = cells["dense_encoder"](20), cells["dense_decoder"](20)
+        fit(cells["VAE"](encoder, decoder, beta), x_train, None, 128, 3_000, 5e-3, jit=True)
+        mu, log_var = encoder.predict(x_test, verbose=0)
+        kl = float(np.mean(cells["kl_divergence"](mu, log_var)))
+        log_w = cells["log_weights"](encoder, decoder)
+        elbo = float(np.mean([log_w(x_test[i : i + 100], 20) for i in range(0, len(x_test), 100)]))
+        facts["reconstruction"].append(round(-elbo - kl, 2))  # −ELBO = 재구성 + KL. z를 구름에서 뽑아 쟀어요
+        facts["kl"].append(round(kl, 4))
+        facts["active_units"].append(int((mu.var(axis=0) > 0.01).sum()))
+        images.append(decoder.predict(z, verbose=0))
+        print(dataset, beta, {key: values[-1] for key, values in facts.items() if key != "beta"}, flush=True)
+    samples.save("05_beta", dataset, np.concatenate(images), **facts)
+
+
+SWEEPS = {"05_ae": ae_05, "05_beta": beta_05}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or BUILDS:
-        for dataset in ("digits", "mnist"):
-            build(name, dataset)
+    dataset, *names = sys.argv[1:]
+    for name in names or (*SWEEPS, *LESSONS):
+        SWEEPS[name](dataset) if name in SWEEPS else lesson(name, dataset)

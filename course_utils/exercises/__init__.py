@@ -94,7 +94,7 @@ class _Unreadable(Exception):
 
 def _read(problem, answer):
     """답을 float 배열들로: 수라면 하나, 함수라면 `inputs`마다 하나."""
-    if answer is ...:
+    if _untouched(answer):
         raise _Untouched
     if not problem.inputs:
         return [_numbers(answer)]
@@ -109,11 +109,18 @@ def _call(function, arguments):
         with contextlib.redirect_stdout(io.StringIO()):
             value = function(*given)
     except (Exception, SystemExit) as error:
+        if "ellipsis" in str(error):  # 빈칸의 ...을 아직 채우지 않고 계산했어요
+            raise _Untouched from error
         inputs = ", ".join(map(shown, arguments))
         raise _Unreadable(f"함수에 ({inputs})을 넣으니 오류가 났어요: {shown(error)}.") from error
-    if value is ...:
+    if _untouched(value):
         raise _Untouched
     return value
+
+
+def _untouched(value):
+    """빈칸 `...`이 남아 있나요? 목록이면 그 안도 봐요."""
+    return value is ... or (isinstance(value, list | tuple) and any(item is ... for item in value))
 
 
 def _numbers(value):
