@@ -16,7 +16,7 @@ probability = st.floats(0.001, 0.999)
 
 @pytest.fixture(scope="module")
 def names_01():
-    return load_cells("01_probability", "bayes", "moments", "counting")
+    return load_cells("01_probability", "bayes", "moments", "counting", "share", "draw", "recognise")
 
 
 @settings(deadline=None)
@@ -45,6 +45,63 @@ def test_parameter_counts_by_listing_them(names_01, n):
     }
     for kind, past in pasts.items():
         assert names_01["n_parameters"](kind, n) == sum(len(list(past(i))) for i in range(n))
+    pixels = itertools.product(range(10), range(n))  # 숫자마다 픽셀마다 하나, 그리고 p(z)
+    assert names_01["n_parameters"]("by_digit", n) == len(list(pixels)) + 10 - 1
+
+
+@settings(deadline=None)
+@given(pairs=st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=20))
+def test_covariance_agrees_with_numpy(names_01, pairs):
+    first, second = np.array(pairs).T
+    assert np.isclose(names_01["covariance"](first, second), np.cov(first, second, ddof=0)[0, 1], atol=1e-9)
+
+
+@settings(deadline=None)
+@given(data=st.data(), n=st.integers(1, 4), digits=st.integers(2, 4))
+def test_the_digit_posterior_is_the_joint_table_divided_by_its_sum(names_01, data, n, digits):
+    """모든 그림을 늘어놓은 표로: 사후 확률과, 가려진 픽셀을 주변화한 것이 빼기만 한 것과 같아요."""
+    p_on = np.array(
+        data.draw(st.lists(st.lists(probability, min_size=n, max_size=n), min_size=digits, max_size=digits))
+    )
+    prior = np.array(data.draw(st.lists(probability, min_size=digits, max_size=digits)))
+    prior /= prior.sum()
+    images = np.array(list(itertools.product((0, 1), repeat=n)))
+    table = prior[:, None] * np.prod(np.where(images, p_on[:, None], 1 - p_on[:, None]), axis=2)  # (숫자, 그림)
+    assert np.isclose(table.sum(), 1)
+    for x, joint in zip(images, table.T, strict=True):
+        assert np.allclose(names_01["digit_posterior"](x, prior, p_on), joint / joint.sum())
+        same = table[:, images[:, 0] == x[0]].sum(axis=1)  # 첫 픽셀만 보일 때
+        assert np.allclose(names_01["digit_posterior"](x[:1], prior, p_on[:, :1]), same / same.sum())
+
+
+def test_the_digit_posterior_survives_784_small_probabilities(names_01):
+    belief = names_01["digit_posterior"](np.ones(784), np.array([0.5, 0.5]), np.full((2, 784), 0.01))
+    assert np.allclose(belief, 0.5)
+
+
+def test_a_pixel_never_seen_is_not_impossible(names_01):
+    share = names_01["share_on"](np.zeros((9, 3), bool))
+    assert np.allclose(share, 0.05) and names_01["share_on"](np.ones(0, bool)) == 0.5
+
+
+def test_the_three_models_draw_what_they_assume():
+    """뽑은 그림의 켜질 확률과 공분산이 식과 같아요(독립: 0, 마르코프: 이웃, 숫자를 먼저: 전체 공분산의 법칙)."""
+    names = load_cells("01_probability", "draw")
+    rng, n = np.random.default_rng(0), 10_000
+    p_on = rng.uniform(0.2, 0.8, 784)
+    names |= {"p_on": p_on, "after_off": np.full(784, 0.2), "after_on": np.full(784, 0.7)}
+    names |= {"p_z": np.full(10, 0.1), "p_on_given_z": rng.uniform(0.1, 0.9, (10, 784))}
+    alone, chain = names["draw_independent"](n, rng), names["draw_markov"](n, rng)
+    painted, z = names["draw_by_digit"](n, rng)
+    assert np.allclose(alone.mean(axis=0), p_on, atol=0.02) and abs(np.cov(alone[:, 5], alone[:, 6])[0, 1]) < 0.01
+    assert np.isclose(chain[chain[:, 99], 100].mean(), 0.7, atol=0.02)
+    assert np.isclose(chain[~chain[:, 99], 100].mean(), 0.2, atol=0.02)
+    given = names["p_on_given_z"]
+    assert np.allclose(np.bincount(z) / n, 0.1, atol=0.02) and np.allclose(
+        painted[z == 3].mean(axis=0), given[3], atol=0.06
+    )
+    between = np.cov(given[:, 0], given[:, 700], ddof=0)[0, 1]  # 숫자를 알면 독립이니 평균의 공분산만 남아요
+    assert np.isclose(np.cov(painted[:, 0], painted[:, 700])[0, 1], between, atol=0.01)
 
 
 @pytest.fixture(scope="module")
