@@ -174,7 +174,7 @@ def test_em_never_lowers_the_likelihood(names_00, seed, center):
 
 @pytest.fixture(scope="module")
 def names_04():
-    return load_cells("04_variational_inference", "kl", "linear-gaussian", "bounds")
+    return load_cells("04_variational_inference", "kl", "linear-gaussian", "bounds", "climb", "gradients")
 
 
 small = st.floats(-3, 3)
@@ -204,6 +204,43 @@ def test_elbo_plus_kl_is_the_log_evidence(names_04, x, m, s, w, noise):
 
 def test_log_mean_exp_survives_underflow(names_04):
     assert np.isclose(names_04["log_mean_exp"](np.array([-5000.0, -5000.0])), -5000)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 42])
+def test_one_sample_gradients_lead_q_to_the_posterior(names_04, seed):
+    """사후 분포를 모르는 채 ELBO만 키워도, 어느 시드에서나 멀리서 출발해 사후 분포에 이르러요."""
+    path = names_04["climb"](np.random.default_rng(seed).standard_normal(400))
+    mean, sd = names_04["exact_posterior"](1.0, 1.0, 0.5)
+    gaps = names_04["kl_gaussians"](path[:, 0], path[:, 1], mean, sd)
+    assert gaps[0] > 9 and gaps[-1] < 0.07
+    assert np.allclose(path[-1], (mean, sd), atol=0.1)
+
+
+def test_both_gradient_estimators_are_unbiased_but_one_is_noisier(names_04):
+    eps = np.random.default_rng(0).standard_normal(400_000)
+    mu, sigma, step = 0.2, 0.7, 1e-4
+    exact = [
+        (names_04["reconstruction"](1.0, *high, 1.0, 0.5) - names_04["reconstruction"](1.0, *low, 1.0, 0.5)) / (2 * step)
+        for high, low in (((mu + step, sigma), (mu - step, sigma)), ((mu, sigma + step), (mu, sigma - step)))
+    ]
+    spread = {}
+    for name in ("reparameterized", "score_function"):
+        found = np.array(names_04[name](mu, sigma, eps))
+        spread[name] = found.std(axis=1)
+        assert np.all(abs(found.mean(axis=1) - exact) < 5 * spread[name] / np.sqrt(len(eps)))
+    assert np.all(spread["score_function"] > 1.5 * spread["reparameterized"])
+
+
+def test_more_samples_tighten_the_bound(names_04):
+    """ELBO ≤ IWAE ≤ log p(x): 도착지의 영화가 출발하는 q에서."""
+    rng = np.random.default_rng(0)
+    bounds = []
+    for k in (1, 10, 100):
+        z = rng.normal(-1, 1, (20_000, k))
+        weights = stats.norm.logpdf(z) + stats.norm.logpdf(1, z, 0.5) - stats.norm.logpdf(z, -1, 1)
+        bounds.append(names_04["iwae"](weights))
+    assert np.isclose(bounds[0], names_04["elbo"](1.0, -1.0, 1.0, 1.0, 0.5), atol=0.3)
+    assert bounds[0] + 1 < bounds[1] < bounds[2] < names_04["log_evidence"](1.0, 1.0, 0.5)
 
 
 @pytest.fixture(scope="module")
