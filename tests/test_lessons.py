@@ -120,7 +120,7 @@ def test_the_four_runs_to_diagnose_in_02(labels, rate, from_logits, first, last)
     if from_logits and labels == (0, 1):  # 문제 02-2의 답을 100번 반복하면 fit과 같아요
         w = 0.0, 0.0
         for _ in range(100):
-            w = find("02-2").answer(*w, extra, passed, rate)
+            w = find("02-2").answer(*w, extra, passed, 1 / (1 + np.exp(-w[0] - w[1] * extra)), rate)
         assert np.allclose(w, [model.get_weights()[1][0], model.get_weights()[0][0, 0]], atol=1e-4)
 
 

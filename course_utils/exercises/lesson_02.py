@@ -12,8 +12,7 @@ _SIGMA = np.sqrt(0.49 + 0.9 * 0.4**2 + 0.1 * 3.6**2)  # 0.9 N(−2, 0.7²) + 0.1
 def _step(slope):
     """기울기를 계산하는 함수로 로지스틱 회귀의 한 스텝을 만들어요."""
 
-    def step(w0, w1, x, y, rate):
-        p = 1 / (1 + np.exp(-(w0 + w1 * x)))
+    def step(w0, w1, x, y, p, rate):
         slope_0, slope_1 = slope(p, x, y)
         return w0 - rate * slope_0, w1 - rate * slope_1
 
@@ -38,7 +37,7 @@ PROBLEMS = {
         nudge="KL이 가장 작은 정규분포는 평균과 분산이 데이터의 것과 같아요. E[X]와 Var[X]를 구해 보세요.",
     ),
     "02-2": Problem(
-        form="(w0, w1, x, y, rate)를 받아 새 (w0, w1)을 돌려주는 함수",
+        form="(w0, w1, x, y, p, rate)를 받아 새 w0과 새 w1을 돌려주는 함수",
         answer=_step(lambda p, x, y: (np.mean(p - y), np.mean((p - y) * x))),
         why="p − y가 로짓에 대한 기울기예요. 이 한 스텝을 100번 반복한 것이 7절의 fit이에요.",
         mistakes=[
@@ -61,8 +60,8 @@ PROBLEMS = {
         ],
         nudge="새 w = w − 학습률 × 기울기. 두 기울기의 식은 7절의 코드 바로 위에 있어요.",
         inputs=(
-            (0.0, 0.0, np.array([-1.0, 0.5, 2.0]), np.array([0.0, 1.0, 1.0]), 1.0),
-            (0.3, -0.7, np.array([1.0, 3.0, -2.0, 0.1]), np.array([1.0, 0.0, 0.0, 1.0]), 0.1),
+            (0.0, 0.0, np.array([-1.0, 0.5, 2.0]), np.array([0.0, 1.0, 1.0]), np.array([0.5, 0.5, 0.5]), 1.0),
+            (0.3, -0.7, np.array([1.0, 3.0, -2.0]), np.array([1.0, 0.0, 0.0]), np.array([0.4, 0.14, 0.85]), 0.1),
         ),
     ),
     "02-3": Problem(
