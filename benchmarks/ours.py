@@ -136,8 +136,18 @@ class Autoencoder(Supervised):
         return [np.mean(self.cells["mse"](x, np.asarray(self.model(x))))]
 
 
-class VAE(Supervised):
-    notebook, tags = "05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights")
+class VAE(OurModel):
+    notebook, tags = "05_vae", ("sampling", "conv", "loss", "vae", "dense", "weights")
+
+    def fill(self, name, kind, *sizes):
+        """노트북처럼, 한 번 불러 build를 마친 VAE를 그 이름으로 둬요. kind: "conv" | "dense"."""
+        exec(next(source for source in self.sources if "def plan(" in source), self.cells)  # 에폭의 수
+        halves = (self.cells[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
+        self.cells[name] = self.cells["VAE"](*halves)
+        self.cells[name](np.zeros((1, 28, 28, 1), "float32"))
+
+    def parts(self):
+        return {"encoder": self.model.encoder, "decoder": self.model.decoder}
 
     def start_loss(self, images, z, uniform):
         mu, log_var = (np.asarray(v, "float32") for v in self.networks["encoder"](images))
@@ -154,16 +164,14 @@ class ConvVAE(VAE):
     training_name = "05-conv"
 
     def build(self):
-        self.cells["vae"] = self.cells["connect"](self.cells["conv_encoder"](2), self.cells["conv_decoder"](2))
+        self.fill("vae", "conv", 2)
 
 
 class DenseVAE(VAE):
     training_name = "05-dense"
 
     def build(self, latent=20):
-        halves = (self.cells[f"dense_{half}"] for half in ("encoder", "decoder"))
-        pair = [half(latent, self.cells["cfg"].hidden, "silu") for half in halves]
-        self.cells["vae20"] = self.cells["connect"](*pair)
+        self.fill("vae20", "dense", latent, self.cells["cfg"].hidden)
 
 
 class Adversarial(OurModel):

@@ -10,7 +10,7 @@ import types
 import numpy as np
 
 import course_utils
-from course_utils import batches, data, lessons, metrics, weights
+from course_utils import batches, data, lessons, metrics, training, weights
 from course_utils.backend import keras
 
 SEED = 42
@@ -49,13 +49,16 @@ def lesson_cells(name, *tags):
     return cells, mnist
 
 
-def vae_05(name, kind, sizes, batch_size, adam="Adam", **plan):
+def vae_05(name, kind, sizes, batch_size, epochs):
     """05의 VAE 하나. kind: 노트북의 함수 이름의 앞부분("conv" | "dense"), sizes: 그 함수에 넘길 크기들."""
-    lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "train", "dense", "weights")
+    lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "dense", "weights")
+    keras.utils.set_random_seed(SEED)
     encoder, decoder = (lesson[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
-    vae = lesson["connect"](encoder, decoder)
-    adam = getattr(lesson["keras"].optimizers, adam)
-    history = lesson["train"](vae, name, 0, batch_size, adam=adam, **plan)
+    vae = lesson["VAE"](encoder, decoder)
+    vae(np.zeros((1, 28, 28, 1), "float32"))
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(mnist.x_train) // batch_size))
+    vae.compile(keras.optimizers.Adam(rate), jit_compile=False)
+    history = training.fit(vae, mnist.x_train, batch_size, epochs, run=lesson["run"], name=name)
     bound, x_test = lesson["log_weights"](encoder, decoder), mnist.x_test[..., None] / np.float32(255)
     save(vae, name, history, lambda: f"시험 ELBO {metrics.elbo(bound, x_test, samples=4).mean():.2f} 나트")
 
@@ -97,19 +100,8 @@ def save(model, name, history, measure):
 
 BUILDERS = {
     "digit_features": digit_features,
-    "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", (2,), 60, epochs=10),
-    "05_vae_dense": lambda: vae_05(
-        "05_vae_dense",
-        "dense",
-        (20, 800, "silu"),
-        128,
-        "Nadam",
-        epochs=200,
-        rate=2e-3,
-        warm_up=0.1,
-        kl_start=1.0,
-        jit=True,
-    ),
+    "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", (2,), 60, 20),
+    "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", (20, 800), 128, 200),
     "08_dcgan": dcgan_08,
     "09_wgan": wgan_09,
 }
