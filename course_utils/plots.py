@@ -177,7 +177,7 @@ class Diagram:
         place = (x - half, x + half, y - half, y + half)
         self._axis.imshow(np.squeeze(image), cmap="gray", vmin=0, vmax=high, extent=place, zorder=3, aspect="auto")
         self._axis.set(xlim=(0, 7), ylim=(0, self.figure.get_figheight()))
-        self.text(x, y - half - 0.14, label)
+        self.text(x, y - half - 0.05, label, va="top")
         return self._place(Rectangle((x - half, y - half), size, size, fc="none", ec="none"), x, y)
 
     def arrow(self, start, end, text="", color="gray", backward=False, bend=0.0):

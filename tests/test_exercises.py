@@ -56,7 +56,7 @@ UNREADABLES = {
 
 @pytest.mark.parametrize("value, word", UNREADABLES.values(), ids=UNREADABLES)
 def test_what_cannot_be_read_is_said_kindly(value, word):
-    for number, answer in (("01-1", value), ("01-3", lambda values, probabilities: value)):
+    for number, answer in (("01-1", value), ("01-3", lambda *given: value)):
         mark, message = evaluate(number, answer)
         assert mark == UNREADABLE and word in message and PROBLEMS[number].form in message
 
@@ -65,16 +65,16 @@ def test_what_cannot_be_read_is_said_kindly(value, word):
 def test_a_wrong_count_is_said(value, size):
     mark, message = evaluate("01-1", value)
     assert mark == UNREADABLE and f"값이 {size}개예요" in message
-    assert evaluate("01-3", lambda values, probabilities: value)[0] == WRONG
+    assert evaluate("01-3", lambda *given: value)[0] == WRONG
 
 
 @pytest.mark.parametrize(
     "function, words",
     [
-        (lambda values, probabilities: values[99], "IndexError"),
-        (lambda values: 1, "TypeError"),
-        (lambda values, probabilities: 1 / 0, "ZeroDivisionError"),
-        (lambda values, probabilities: exit(), "SystemExit"),
+        (lambda *given: given[99], "IndexError"),
+        (lambda x: 1, "TypeError"),
+        (lambda *given: 1 / 0, "ZeroDivisionError"),
+        (lambda *given: exit(), "SystemExit"),
         (0.25, "함수가 아니에요"),
     ],
 )
@@ -123,8 +123,8 @@ def test_untouched_answers_say_so(capsys):
     assert "✏️ 01-1: 아직 답이 없어요" in capsys.readouterr().out
     assert evaluate("01-1", ...)[0] == UNTOUCHED
     assert evaluate("01-1", [..., 1])[0] == UNTOUCHED
-    assert evaluate("01-3", lambda values, probabilities: ...)[0] == UNTOUCHED
-    assert evaluate("01-3", lambda values, probabilities: ... + sum(values))[0] == UNTOUCHED  # 빈칸 하나를 남겼어요
+    assert evaluate("01-3", lambda *given: ...)[0] == UNTOUCHED
+    assert evaluate("01-3", lambda x, *others: ... + x.sum())[0] == UNTOUCHED  # 빈칸 하나를 남겼어요
 
 
 @pytest.mark.parametrize("form", [float, Fraction, Decimal, np.float32, keras.ops.convert_to_tensor])

@@ -16,7 +16,7 @@ probability = st.floats(0.001, 0.999)
 
 @pytest.fixture(scope="module")
 def names_01():
-    return load_cells("01_probability", "bayes", "moments", "counting")
+    return load_cells("01_probability", "bayes", "moments", "counting", "share", "draw", "recognise")
 
 
 @settings(deadline=None)
@@ -45,6 +45,63 @@ def test_parameter_counts_by_listing_them(names_01, n):
     }
     for kind, past in pasts.items():
         assert names_01["n_parameters"](kind, n) == sum(len(list(past(i))) for i in range(n))
+    pixels = itertools.product(range(10), range(n))  # 숫자마다 픽셀마다 하나, 그리고 p(z)
+    assert names_01["n_parameters"]("by_digit", n) == len(list(pixels)) + 10 - 1
+
+
+@settings(deadline=None)
+@given(pairs=st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=20))
+def test_covariance_agrees_with_numpy(names_01, pairs):
+    first, second = np.array(pairs).T
+    assert np.isclose(names_01["covariance"](first, second), np.cov(first, second, ddof=0)[0, 1], atol=1e-9)
+
+
+@settings(deadline=None)
+@given(data=st.data(), n=st.integers(1, 4), digits=st.integers(2, 4))
+def test_the_digit_posterior_is_the_joint_table_divided_by_its_sum(names_01, data, n, digits):
+    """모든 그림을 늘어놓은 표로: 사후 확률과, 가려진 픽셀을 주변화한 것이 빼기만 한 것과 같아요."""
+    p_on = np.array(
+        data.draw(st.lists(st.lists(probability, min_size=n, max_size=n), min_size=digits, max_size=digits))
+    )
+    prior = np.array(data.draw(st.lists(probability, min_size=digits, max_size=digits)))
+    prior /= prior.sum()
+    images = np.array(list(itertools.product((0, 1), repeat=n)))
+    table = prior[:, None] * np.prod(np.where(images, p_on[:, None], 1 - p_on[:, None]), axis=2)  # (숫자, 그림)
+    assert np.isclose(table.sum(), 1)
+    for x, joint in zip(images, table.T, strict=True):
+        assert np.allclose(names_01["digit_posterior"](x, prior, p_on), joint / joint.sum())
+        same = table[:, images[:, 0] == x[0]].sum(axis=1)  # 첫 픽셀만 보일 때
+        assert np.allclose(names_01["digit_posterior"](x[:1], prior, p_on[:, :1]), same / same.sum())
+
+
+def test_the_digit_posterior_survives_784_small_probabilities(names_01):
+    belief = names_01["digit_posterior"](np.ones(784), np.array([0.5, 0.5]), np.full((2, 784), 0.01))
+    assert np.allclose(belief, 0.5)
+
+
+def test_a_pixel_never_seen_is_not_impossible(names_01):
+    share = names_01["share_on"](np.zeros((9, 3), bool))
+    assert np.allclose(share, 0.05) and names_01["share_on"](np.ones(0, bool)) == 0.5
+
+
+def test_the_three_models_draw_what_they_assume():
+    """뽑은 그림의 켜질 확률과 공분산이 식과 같아요(독립: 0, 마르코프: 이웃, 숫자를 먼저: 전체 공분산의 법칙)."""
+    names = load_cells("01_probability", "draw")
+    rng, n = np.random.default_rng(0), 10_000
+    p_on = rng.uniform(0.2, 0.8, 784)
+    names |= {"p_on": p_on, "after_off": np.full(784, 0.2), "after_on": np.full(784, 0.7)}
+    names |= {"p_z": np.full(10, 0.1), "p_on_given_z": rng.uniform(0.1, 0.9, (10, 784))}
+    alone, chain = names["draw_independent"](n, rng), names["draw_markov"](n, rng)
+    painted, z = names["draw_by_digit"](n, rng)
+    assert np.allclose(alone.mean(axis=0), p_on, atol=0.02) and abs(np.cov(alone[:, 5], alone[:, 6])[0, 1]) < 0.01
+    assert np.isclose(chain[chain[:, 99], 100].mean(), 0.7, atol=0.02)
+    assert np.isclose(chain[~chain[:, 99], 100].mean(), 0.2, atol=0.02)
+    given = names["p_on_given_z"]
+    assert np.allclose(np.bincount(z) / n, 0.1, atol=0.02) and np.allclose(
+        painted[z == 3].mean(axis=0), given[3], atol=0.06
+    )
+    between = np.cov(given[:, 0], given[:, 700], ddof=0)[0, 1]  # 숫자를 알면 독립이니 평균의 공분산만 남아요
+    assert np.isclose(np.cov(painted[:, 0], painted[:, 700])[0, 1], between, atol=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +174,7 @@ def test_em_never_lowers_the_likelihood(names_00, seed, center):
 
 @pytest.fixture(scope="module")
 def names_04():
-    return load_cells("04_variational_inference", "kl", "linear-gaussian", "bounds")
+    return load_cells("04_variational_inference", "kl", "linear-gaussian", "bounds", "climb", "gradients")
 
 
 small = st.floats(-3, 3)
@@ -147,6 +204,43 @@ def test_elbo_plus_kl_is_the_log_evidence(names_04, x, m, s, w, noise):
 
 def test_log_mean_exp_survives_underflow(names_04):
     assert np.isclose(names_04["log_mean_exp"](np.array([-5000.0, -5000.0])), -5000)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 42])
+def test_one_sample_gradients_lead_q_to_the_posterior(names_04, seed):
+    """사후 분포를 모르는 채 ELBO만 키워도, 어느 시드에서나 멀리서 출발해 사후 분포에 이르러요."""
+    path = names_04["climb"](np.random.default_rng(seed).standard_normal(400))
+    mean, sd = names_04["exact_posterior"](1.0, 1.0, 0.5)
+    gaps = names_04["kl_gaussians"](path[:, 0], path[:, 1], mean, sd)
+    assert gaps[0] > 9 and gaps[-1] < 0.07
+    assert np.allclose(path[-1], (mean, sd), atol=0.1)
+
+
+def test_both_gradient_estimators_are_unbiased_but_one_is_noisier(names_04):
+    eps = np.random.default_rng(0).standard_normal(400_000)
+    mu, sigma, step = 0.2, 0.7, 1e-4
+    exact = [
+        (names_04["reconstruction"](1.0, *high, 1.0, 0.5) - names_04["reconstruction"](1.0, *low, 1.0, 0.5)) / (2 * step)
+        for high, low in (((mu + step, sigma), (mu - step, sigma)), ((mu, sigma + step), (mu, sigma - step)))
+    ]
+    spread = {}
+    for name in ("reparameterized", "score_function"):
+        found = np.array(names_04[name](mu, sigma, eps))
+        spread[name] = found.std(axis=1)
+        assert np.all(abs(found.mean(axis=1) - exact) < 5 * spread[name] / np.sqrt(len(eps)))
+    assert np.all(spread["score_function"] > 1.5 * spread["reparameterized"])
+
+
+def test_more_samples_tighten_the_bound(names_04):
+    """ELBO ≤ IWAE ≤ log p(x): 도착지의 영화가 출발하는 q에서."""
+    rng = np.random.default_rng(0)
+    bounds = []
+    for k in (1, 10, 100):
+        z = rng.normal(-1, 1, (20_000, k))
+        weights = stats.norm.logpdf(z) + stats.norm.logpdf(1, z, 0.5) - stats.norm.logpdf(z, -1, 1)
+        bounds.append(names_04["iwae"](weights))
+    assert np.isclose(bounds[0], names_04["elbo"](1.0, -1.0, 1.0, 1.0, 0.5), atol=0.3)
+    assert bounds[0] + 1 < bounds[1] < bounds[2] < names_04["log_evidence"](1.0, 1.0, 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -138,6 +138,7 @@ def test_exercises_and_solutions_pair_up(lesson):
         seen.append(number)
         assert f'check("{number}"' in solution.source, where(solution)
         assert "..." in stub.source and f"✏️ {number}" in output_text(stub), where(stub)
+        assert "nbval-check-output" not in solution.metadata.tags, where(solution)
         assert not solution.outputs, f"해답의 출력이 저장됐어요: make notebooks: {where(solution)}"
         assert solution.source.startswith("# @title") and solution.metadata.get("cellView") == "form", where(solution)
         assert any(f"**{number}.**" in cell.source for cell in lesson.text), f"{number}의 문제 글이 없어요"

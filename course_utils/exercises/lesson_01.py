@@ -1,25 +1,64 @@
 """01. 확률의 연습문제."""
 
+import numpy as np
+
 from course_utils.exercises import Problem
 
 
-def _variance(values, probabilities):
-    mean = sum(v * p for v, p in zip(values, probabilities, strict=True))
-    return sum((v - mean) ** 2 * p for v, p in zip(values, probabilities, strict=True))
+def _log_pixels(x, p_on):
+    return x * np.log(p_on) + (1 - x) * np.log(1 - p_on)
 
 
-def _second_moment(values, probabilities):
-    return sum(v**2 * p for v, p in zip(values, probabilities, strict=True))
+def _normalise(log_joint):
+    joint = np.exp(log_joint - log_joint.max())
+    return joint / joint.sum()
 
 
-def _absolute_deviation(values, probabilities):
-    mean = sum(v * p for v, p in zip(values, probabilities, strict=True))
-    return sum(abs(v - mean) * p for v, p in zip(values, probabilities, strict=True))
+def _masked_posterior(x, seen, prior, p_on):
+    return _normalise(np.log(prior) + (seen * _log_pixels(x, p_on)).sum(axis=1))
 
 
-def _ignores_probabilities(values, probabilities):
-    return sum((v - sum(values) / len(values)) ** 2 for v in values) / len(values)
+def _all_pixels(x, seen, prior, p_on):
+    return _normalise(np.log(prior) + _log_pixels(x, p_on).sum(axis=1))
 
+
+def _hidden_is_off(x, seen, prior, p_on):
+    return _normalise(np.log(prior) + _log_pixels(seen * x, p_on).sum(axis=1))
+
+
+def _only_lit(x, seen, prior, p_on):
+    return _normalise(np.log(prior) + (seen * x * np.log(p_on)).sum(axis=1))
+
+
+def _no_prior(x, seen, prior, p_on):
+    return _normalise((seen * _log_pixels(x, p_on)).sum(axis=1))
+
+
+def _log_joint(x, seen, prior, p_on):
+    return np.log(prior) + (seen * _log_pixels(x, p_on)).sum(axis=1)
+
+
+def _not_divided(x, seen, prior, p_on):
+    return np.exp(_log_joint(x, seen, prior, p_on))
+
+
+def _largest_is_1(x, seen, prior, p_on):
+    log_joint = _log_joint(x, seen, prior, p_on)
+    return np.exp(log_joint - log_joint.max())
+
+
+_SMALL = (
+    np.array([1, 0, 1]),
+    np.array([1, 1, 0]),
+    np.array([0.5, 0.3, 0.2]),
+    np.array([[0.9, 0.2, 0.5], [0.4, 0.4, 0.7], [0.1, 0.8, 0.3]]),
+)
+_LARGE = (  # 확률을 그대로 곱하면 0/0이 되는 784픽셀
+    np.tile([1, 0], 392),
+    np.repeat([1, 0], [700, 84]),
+    np.array([0.6, 0.4]),
+    np.array([np.tile([0.100, 0.9], 392), np.tile([0.101, 0.9], 392)]),
+)
 
 PROBLEMS = {
     "01-1": Problem(
@@ -38,14 +77,64 @@ PROBLEMS = {
         nudge="먼저 6이 적어도 하나 든 칸이 몇 개인지, 그림의 36칸에서 세어 보세요.",
     ),
     "01-2": Problem(
-        form="0과 1 사이의 숫자 하나",
+        form="보기의 번호(1–4) 하나",
+        answer=3,
+        why="개수의 표준편차는 √n에 비례해요. n이 10,000배니 100배예요. 비율의 표준편차는 거꾸로 1/100이 돼요.",
+        mistakes=[
+            (1, "줄어드는 것은 비율의 오차예요. 비율의 오차에 n을 곱해 보세요."),
+            (2, "n이 100배일 때의 답이에요. 100에서 1,000,000은 몇 배인가요?"),
+            (4, "비율의 오차가 그대로일 때만 그래요. 비율의 오차는 얼마나 줄었나요?"),
+        ],
+        nudge="0/1인 변수 n개의 합의 분산은 n·p(1 − p)예요. 표준편차는 그 제곱근이에요.",
+    ),
+    "01-3": Problem(
+        form="masked_posterior(x, seen, prior, p_on) 꼴의 함수. NaN이 나왔다면 확률 784개를 곱해 0이 된 거예요. 로그를 더하고, 지수를 씌우기 전에 가장 큰 값을 빼세요",
+        answer=_masked_posterior,
+        inputs=(_SMALL, _LARGE),
+        why="가려진 픽셀은 두 길(켜짐, 꺼짐)의 합이 1이라 주변화하면 사라져요. 그래서 빼기만 하면 돼요.",
+        mistakes=[
+            (_all_pixels, "seen을 쓰지 않았어요. 가려진 픽셀의 x는 믿을 수 없어요."),
+            (_hidden_is_off, "가려진 픽셀을 '꺼진 픽셀'로 봤어요. 모르는 것과 꺼진 것은 달라요."),
+            (_only_lit, "켜진 픽셀만 셌어요. 꺼진 픽셀도 증거예요. log(1 − p)를 더해 보세요."),
+            (_no_prior, "사전 확률 log p(z)를 빠뜨렸어요."),
+            (_log_joint, "아직 로그예요. 지수를 씌우고, 합이 1이 되게 나눠 보세요."),
+            (_not_divided, "합이 1인가요? 모든 길을 더한 것이 분모예요."),
+            (_largest_is_1, "가장 큰 값이 1이 됐네요. 빼는 것까지는 좋아요. 이제 합이 1이 되게 나눠 보세요."),
+        ],
+        nudge="픽셀마다 x·log p + (1 − x)·log(1 − p)를 구하고, seen을 곱해 보이는 것만 더해 보세요.",
+    ),
+    "01-4": Problem(
+        form="[보기의 번호, 표준편차] 꼴의 목록",
+        answer=[3, 0.17],
+        rtol=0.05,
+        why="σ/√n = √(35/12)/√100 ≈ 0.171이에요. 매번 같은 시드로 새 발생기를 만들어서 1,000벌이 모두 같은 100번이었어요.",
+        mistakes=[
+            ([1, 0], "1,000벌을 모았다고 줄지 않아요. σ/√n의 n은 한 벌에 던진 횟수 100이에요."),
+            ([1, 0.17], "표준편차는 맞아요. 그렇다면 0은 정상일 수 없어요. 1,000벌이 서로 다르기는 한가요?"),
+            ([2, 0.17], "표준편차는 맞아요. 하지만 100을 바꿔도 1,000벌은 여전히 모두 같아요."),
+            (
+                [4, 0.17],
+                "표준편차는 맞아요. 그런데 시드를 지우면 다시 실행할 때마다 결과가 달라져요. 재현도 되고 벌마다 다르려면?",
+            ),
+            ([3, 0], "고치고도 0일까요? 평균의 표준편차는 σ/√n이에요. 주사위의 σ²은 35/12예요."),
+            ([3, 1.71], "그건 한 번 던진 눈의 표준편차 σ예요. 100번의 평균이니 √100으로 나눠요."),
+            ([3, 0.0171], "n으로 나눴네요. 표준편차는 √n으로 나눠요."),
+            ([3, 0.054], "√1000으로 나눴네요. 한 벌에 던진 횟수는 100이에요."),
+        ],
+        nudge="발생기는 시드에서 출발해요. 1,000벌이 저마다 어디에서 출발하는지 보세요.",
+    ),
+    "01-5": Problem(
+        form="0과 1 사이의 값 하나",
         answer=0.2 * 0.6 / (0.2 * 0.6 + 0.8 * 0.02),
-        why="사전 확률 20%가 낱말 하나로 88%까지 올라갔어요. 정상 메일에 그 낱말이 드문 덕분이에요.",
+        why="사전 확률 20%가 낱말 하나로 88%까지 올라갔어요. 오즈로는 1 : 4에 가능도의 비 30을 곱해 7.5 : 1이에요.",
         mistakes=[
             (0.6, "그건 P(당첨 | 스팸), 가능도예요. 물어본 것은 거꾸로 P(스팸 | 당첨)이에요."),
             (0.2 * 0.6, "P(스팸이고 당첨)까지 왔어요. 이제 '당첨'이 나오는 모든 길의 확률로 나눠 보세요."),
             (0.2 * 0.6 / (0.6 + 0.02), "분모에서 두 길에 각각 스팸과 정상의 비율을 곱하는 것을 잊었어요."),
-            (0.2 * 0.6 / (2 * (0.2 * 0.6 + 0.8 * 0.02)), "분모를 두 번 셌어요. P(B) 자체가 두 길의 합이에요."),
+            (
+                0.2 * 0.6 / (2 * (0.2 * 0.6 + 0.8 * 0.02)),
+                "꼭 절반이 나왔어요. 분모를 두 번 셌네요. P(B) 자체가 두 길의 합이에요.",
+            ),
             (
                 0.2 * 0.6 / (0.2 * 0.6 + 0.2 * 0.02),
                 "정상 메일의 비율은 0.2가 아니에요. 스팸이 아닌 것의 확률을 써 보세요.",
@@ -53,31 +142,18 @@ PROBLEMS = {
         ],
         nudge="'당첨'이 나오는 두 길(스팸이어서, 정상인데도)의 확률을 각각 구해 보세요.",
     ),
-    "01-3": Problem(
-        form="variance(values, probabilities) 꼴의 함수",
-        answer=_variance,
-        inputs=(([0, 1], [0.5, 0.5]), ([1, 2, 6], [0.5, 0.3, 0.2]), ([-1, 4], [0.8, 0.2])),
-        why="평균을 먼저 구하고, 거기서 떨어진 거리의 제곱을 확률로 무게 달아 더했어요.",
+    "01-6": Problem(
+        rtol=1e-6,
+        form="정수 하나(식으로 적어도 좋아요)",
+        answer=1 + 27 * 2 + 27 * 2 + 27 * 27 * 4,
+        why="모서리 1개, 첫 줄과 첫 칸의 54픽셀에 둘씩, 나머지 729픽셀에 넷씩이에요. 독립 모델의 네 배쯤이에요.",
         mistakes=[
-            (_second_moment, "E[X²]을 구했어요. 평균의 제곱을 빼거나, 처음부터 평균을 뺀 값을 제곱해야 해요."),
-            (lambda v, p: _variance(v, p) ** 0.5, "제곱근까지 씌웠네요. 그건 표준편차예요."),
-            (_ignores_probabilities, "확률을 쓰지 않고 모든 값을 똑같이 무게 달았어요."),
-            (_absolute_deviation, "거리의 절댓값을 평균 냈어요. 분산은 거리의 제곱을 써요."),
+            (28 * 28 * 4, "첫 줄에는 위가 없고, 첫 칸에는 왼쪽이 없어요."),
+            (1 + 2 + 4 * 782, "한 줄로 편 순서에서 앞의 두 픽셀을 본 답이에요. 왼쪽과 위를 보세요."),
+            (27 * 27 * 4, "가장자리의 픽셀도 그려야 해요."),
+            (28 * 28 * 2 - 1, "앞 픽셀 하나만 볼 때의 답이에요. 왼쪽과 위의 상황은 함께 몇 가지일까요?"),
+            (27 * 2 + 27 * 2 + 27 * 27 * 4, "왼쪽 위 모서리의 픽셀 하나를 빠뜨렸어요."),
         ],
-        nudge="평균 μ를 먼저 구하고, (값 − μ)²을 확률로 무게 달아 더해요.",
-    ),
-    "01-4": Problem(
-        form="second_order(n) 꼴의 함수",
-        answer=lambda n: 4 * n - 5,
-        inputs=((2,), (3,), (10,), (784,)),
-        why="1 + 2 + 4(n − 2) = 4n − 5예요. 한 픽셀을 더 볼 때마다 기울기가 두 배가 돼요. 전부 보면 2ⁿ − 1이 되지요.",
-        mistakes=[
-            (lambda n: 2 * n - 1, "앞의 픽셀을 하나만 보는 사슬의 답이에요. 둘을 보면 앞 상황이 몇 가지일까요?"),
-            (lambda n: 2**n - 1, "가정 없이 앞을 전부 볼 때의 답이에요. 앞 두 픽셀만 알면 된다는 가정을 써 보세요."),
-            (lambda n: 4 * n, "모든 픽셀에 네 상황을 줬어요. 첫 픽셀과 둘째 픽셀에는 앞 픽셀이 몇 개 있을까요?"),
-            (lambda n: 1 + 4 * (n - 1), "첫 픽셀은 맞아요. 둘째 픽셀은 앞에 픽셀이 하나뿐이에요."),
-            (lambda n: 4 * (n - 2), "처음 두 픽셀에도 매개변수가 필요해요."),
-        ],
-        nudge="첫 픽셀, 둘째 픽셀, 그다음 픽셀들로 나눠서 각각 몇 개가 필요한지 더해 보세요.",
+        nudge="모서리, 첫 줄, 첫 칸, 나머지로 나눠 픽셀의 수와 저마다의 상황의 수를 세어 보세요.",
     ),
 }
