@@ -102,7 +102,7 @@ def test_averaged_generator_follows_slowly():
 
 @pytest.fixture(scope="module")
 def names_07():
-    return load_cells("07_transposed_conv_batchnorm", "matrix", "batchnorm")
+    return load_cells("07_transposed_conv_batchnorm", "ladder", "matrix", "batchnorm")
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
@@ -124,12 +124,11 @@ def test_transposed_convolution_equals_the_matrix_and_keras(names_07, kernel, st
     by_hand = names_07["transposed_conv"](small, channels, stride, padding)
     assert np.allclose(by_hand, layer(small[None].astype("float32"))[0], atol=1e-5)
 
-    one = rng.normal(size=forward.shape[1:3])  # 행렬의 전치로 키운 것 = 도장으로 키운 것
-    grown = (matrix.T @ one.ravel()).reshape(size, size)
-    stamped = names_07["transposed_conv"](one, weights, stride, padding)
-    common = tuple(slice(min(a, b)) for a, b in zip(grown.shape, stamped.shape, strict=True))
-    if padding == "valid":
-        assert np.allclose(grown[common], stamped[common])
+    if kernel >= stride:  # 행렬의 전치로 키운 것 = 도장으로 키운 것
+        one = rng.normal(size=(5, 5))
+        grown = names_07["transposed_conv"](one[..., None], weights[..., None, None], stride, padding)[..., 0]
+        matrix = names_07["convolution_matrix"](weights, len(grown), stride, padding)
+        assert np.allclose(matrix.T @ one.ravel(), grown.ravel())
 
 
 def test_batchnorm_by_hand_equals_keras_forward_and_backward(names_07):
@@ -144,10 +143,21 @@ def test_batchnorm_by_hand_equals_keras_forward_and_backward(names_07):
     with tf.GradientTape() as tape:
         y = layer(point, training=True)
     gradients = tape.gradient(y, [point, layer.gamma.value, layer.beta.value], upstream)
-    mine, cache = names_07["batchnorm_forward"](x, gamma, beta)
+    mine = names_07["batchnorm_forward"](x, gamma, beta)
     assert np.allclose(mine, y, atol=1e-5)
-    for own, theirs in zip(names_07["batchnorm_backward"](upstream, cache), gradients, strict=True):
+    for own, theirs in zip(names_07["batchnorm_backward"](upstream, x, gamma), gradients, strict=True):
         assert np.allclose(own, theirs, atol=1e-4)
+
+
+def test_ladder_is_the_generator_of_08(names_07):
+    """07의 사다리는 08의 생성자와 층과 가중치의 모양이 같고, 같은 가중치로 같은 그림을 그려요."""
+    keras.utils.set_random_seed(0)
+    generator = load_cells("08_dcgan", "networks")["generator"](32)
+    ladder = names_07["ladder"]()
+    ladder.set_weights(generator.get_weights())
+    z = np.random.default_rng(0).normal(size=(3, 32)).astype("float32")
+    expected = (generator.predict(z, verbose=0) + 1) / 2
+    assert np.allclose(names_07["pictures"](ladder, z), expected, atol=1e-5)
 
 
 # 09 -----------------------------------------------------------------------------------------------
