@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from course_utils.exercises import find
 from course_utils.lessons import load_cells
 
 probability = st.floats(0.001, 0.999)
@@ -145,6 +146,39 @@ def test_cross_entropy_is_entropy_plus_kl(names_02, weights):
 def test_binary_cross_entropy_is_the_bernoulli_likelihood(names_02, p, y):
     loss = names_02["binary_cross_entropy"](np.array([y]), np.array([p]))
     assert np.isclose(np.mean(loss), -stats.bernoulli(p).logpmf(y))
+
+
+@settings(deadline=None)
+@given(data=st.lists(st.tuples(st.booleans(), probability), min_size=1, max_size=12))
+def test_nats_per_image_is_the_sum_over_pixels(names_02, data):
+    x, p = np.array([pixel for pixel, _ in data]), np.array([chance for _, chance in data])
+    assert np.isclose(names_02["nats_per_image"](x[None], p)[0], -stats.bernoulli(p).logpmf(x).sum())
+    with np.errstate(divide="ignore"):  # 확률이 0인 픽셀이 켜지면 무한대, 꺼져 있으면 0나트
+        assert names_02["nats_per_image"](np.array([[True], [False]]), np.zeros(1)).tolist() == [np.inf, 0]
+
+
+@pytest.mark.parametrize(
+    "labels, rate, from_logits, first, last",
+    [((0, 1), 1.0, True, 0.693, 0.336), ((0, 1), 0.0, True, 0.693, 0.693),
+     ((0, 1), 1.0, False, 8.33, 8.33), ((-1, 1), 1.0, True, 0.693, -89)],
+)  # fmt: skip
+def test_the_four_runs_to_diagnose_in_02(labels, rate, from_logits, first, last):
+    """문제 02-4의 표: 7절의 모델을 네 가지로 학습시킨 처음과 끝의 손실."""
+    rng = np.random.default_rng(3)
+    extra = rng.uniform(-5, 5, 60)
+    passed = np.where(rng.random(60) < 1 / (1 + np.exp(-extra)), labels[1], labels[0]).astype(float)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    loss = keras.losses.BinaryCrossentropy(from_logits=from_logits)
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate=rate), loss=loss)
+    inputs = extra.reshape(-1, 1)
+    assert np.isclose(model.evaluate(inputs, passed, verbose=0), first, rtol=2e-3)
+    model.fit(inputs, passed, batch_size=60, epochs=100, verbose=0)
+    assert np.isclose(model.evaluate(inputs, passed, verbose=0), last, rtol=2e-3)
+    if from_logits and labels == (0, 1):  # 문제 02-2의 답을 100번 반복하면 fit과 같아요
+        w = 0.0, 0.0
+        for _ in range(100):
+            w = find("02-2").answer(*w, extra, passed, 1 / (1 + np.exp(-w[0] - w[1] * extra)), rate)
+        assert np.allclose(w, [model.get_weights()[1][0], model.get_weights()[0][0, 0]], atol=1e-4)
 
 
 @pytest.fixture(scope="module")
