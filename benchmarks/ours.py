@@ -193,15 +193,16 @@ class Adversarial(OurModel):
 
 
 class DenseGAN(Adversarial):
-    notebook, training_name, tags = "06_gan", "06-gan", ("networks", "gan", "train")
+    notebook, training_name, tags = "06_gan", "06-gan", ("networks", "gan", "steady")
 
     def build(self):
-        self.cells["latent_dim"] = 64  # 모델은 학습하는 셀이 만들어요
+        self.cells |= {"latent_dim": 64, "fixed_z": np.zeros((1, 64), "float32")}  # 모델은 학습하는 셀이 만들어요
 
     def start_loss(self, images, z, uniform):
-        entropy, noise, judge = self.cells["cross_entropy"], self.model.label_noise * uniform, self.networks["judge"]
+        bce, noise, judge = self.cells["bce"], self.model.label_noise * uniform, self.networks["judge"]
         on_real, on_fake = judge(2 * images - 1), judge(self.model.generator(z))  # 드롭아웃 없이
-        return [entropy(1 - noise[0], on_real) + entropy(noise[1], on_fake), entropy(1.0, on_fake)]
+        ones = np.ones(on_real.shape, "float32")
+        return [bce(1 - noise[0], on_real) + bce(noise[1], on_fake), bce(ones, on_fake)]
 
 
 class DCGAN(Adversarial):

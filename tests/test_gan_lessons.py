@@ -14,7 +14,7 @@ SGD = keras.optimizers.SGD
 
 @pytest.fixture(scope="module")
 def names_06():
-    return load_cells("06_gan", "optimal", "networks", "gan")
+    return load_cells("06_gan", "optimal", "networks", "gan", "steady", "toy")
 
 
 def test_optimal_discriminator_beats_every_other(names_06):
@@ -31,9 +31,49 @@ def test_optimal_discriminator_beats_every_other(names_06):
         assert value >= names_06["value"](p, q, rng.uniform(0.05, 0.95, 4))
 
 
-def small_gan(names_06):
+@pytest.mark.parametrize("seed", [42, 1, 2])
+def test_toy_gan_finds_the_real_distribution_and_minimax_starts_late(names_06, seed):
+    names_06["seed"] = seed
+    game, slow = names_06["toy_gan"](600), names_06["toy_gan"](600, loss="미니맥스")
+    assert np.allclose(game[-100:, :2].mean(axis=0), (1, 0.8), atol=0.05)
+    arrive = [np.argmax(abs(path[:, 0] - 1) < 0.1) for path in (game, slow)]
+    assert 0 < 4 * arrive[0] < arrive[1]
+    assert (slow[:, 0] < game[:, 0])[1:30].all()
+
+
+def small_gan(kind):
+    names = load_cells("06_gan", "networks", "gan", "steady")
     keras.utils.set_random_seed(0)
-    return names_06["GAN"](names_06["dense_generator"](5), names_06["dense_discriminator"](), 5)
+    return names[kind](names["dense_generator"](5), names["dense_discriminator"](), 5)
+
+
+def opinionated(kind):
+    """마지막 층이 0이면 생성자에게 갈 기울기도 0이니, 벌써 조금 배운 판별자로 시작해요."""
+    model = small_gan(kind)
+    last = model.discriminator.layers[-1].kernel
+    last.assign(0.1 * keras.random.normal(last.shape, seed=0))
+    return model
+
+
+def test_untrained_gan_starts_from_log_2(names_06):
+    """마지막 층이 0에서 시작하니 처음 대답은 정확히 ½이에요."""
+    model = small_gan("GAN")
+    model.compile(SGD(0.0), SGD(0.0))
+    logs = model.train_step(tf.constant(images(16)))
+    assert np.allclose([logs["d_loss"], logs["g_loss"]], [2 * np.log(2), np.log(2)])
+
+
+def test_label_noise_stays_within_a_tenth_and_the_average_follows_slowly():
+    model = small_gan("SteadyGAN")
+    real_label, fake_label = (np.asarray(label) for label in model.labels(1_000))
+    assert real_label.shape == (1_000, 1) and 0.9 <= real_label.min() < 0.91 and 0.99 < real_label.max() <= 1
+    assert 0 <= fake_label.min() < 0.01 and 0.09 < fake_label.max() <= 0.1
+    model.compile(SGD(0.1), SGD(0.1))
+    model.train_step(tf.constant(images(16)))
+    before = [np.asarray(weight) for weight in model.average.weights]
+    model.train_step(tf.constant(images(16)))
+    for old, now, slow in zip(before, model.generator.weights, model.average.weights, strict=True):
+        np.testing.assert_allclose(slow, 0.998 * old + 0.002 * np.asarray(now), atol=1e-6)
 
 
 def small_dcgan():
@@ -48,7 +88,9 @@ def small_wgan():
     return names["WGANGP"](names["generator"](8), names["critic"](), 8, n_critic=2)
 
 
-MODELS = {"06": lambda: small_gan(load_cells("06_gan", "networks", "gan")), "08": small_dcgan, "09": small_wgan}
+MODELS = {
+    "06": lambda: opinionated("GAN"), "06-ema": lambda: opinionated("SteadyGAN"), "08": small_dcgan, "09": small_wgan,
+}  # fmt: skip
 
 
 def judge_of(model):
