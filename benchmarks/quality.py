@@ -59,7 +59,10 @@ class Judge:
         """05의 20차원 VAE의 시험 ELBO, 나트. weights: [인코더, 디코더]의 가중치."""
         if activation not in self.vaes:
             hidden = weights[0][0].shape[1]
-            pair = [self.cells[f"dense_{half}"](20, hidden, activation) for half in ("encoder", "decoder")]
+            pair = [self.cells[f"dense_{half}"](20, hidden) for half in ("encoder", "decoder")]
+            for layer in (layer for network in pair for layer in network.layers):
+                if getattr(layer, "units", None) == hidden:  # 교과서의 신경망은 은닉층의 활성화 함수가 달라요
+                    layer.activation = self.cells["keras"].activations.get(activation)
             self.vaes[activation] = pair, self.cells["log_weights"](*pair)
         pair, log_weights = self.vaes[activation]
         for network, arrays in zip(pair, weights, strict=True):
