@@ -125,11 +125,10 @@ class Supervised(OurModel):
 
 
 class Autoencoder(Supervised):
-    notebook, training_name, tags = "03_autoencoder", "03-mlp", ("scale", "mlp")
+    notebook, training_name, tags = "03_autoencoder", "03-mlp", ("scale", "mlp", "pair")
 
     def build(self):
-        *_, self.cells["autoencoder"] = self.cells["build_autoencoder"]()
-        exec(next(source for source in self.sources if "def to_pair(" in source), self.cells)  # 에폭의 수까지
+        self.cells["train_images"] = self.cells["x_train"]  # 모델은 학습하는 셀이 만들어요
 
     def start_loss(self, images, z, uniform):
         x = images.reshape(-1, 784) * 2 - 1

@@ -12,7 +12,7 @@ import nbformat
 import numpy as np
 
 import course_utils
-from course_utils import data, lessons, samples
+from course_utils import data, lessons, samples, training
 from course_utils.backend import keras
 
 KEPT = 1_000  # 파일 하나에 두는 그림의 수
@@ -45,46 +45,67 @@ def keep(file, run, images):
     print(f"{run.dataset}/{file}: {samples.save(file, run.dataset, images, **run.metrics):,}바이트, {run.metrics}")
 
 
-def vae_cells(dataset):
-    """05의 셀에서 꺼낸 함수들과 데이터."""
-    course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1))
-    digits = data.load(dataset)
-    x_train, x_test = (part[..., None] / np.float32(255) for part in (digits.x_train, digits.x_test))
+def autoencoder_03(dataset, steps=10_000):
+    """03의 도착지: 시험 그림 열 장과 그 재구성, 열 장의 값 3개(points), 학습 그림들의 값 3개(cloud)와 숫자(labels)."""
+    run = course_utils.start("full", dataset, SEED, minutes=(1, 1, 1))
+    lesson, digits = lessons.load_cells("03_autoencoder", "scale", "mlp", "pair"), data.load(dataset)
+    encoder, decoder, autoencoder = lesson["build_autoencoder"]()
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
+    autoencoder.compile(keras.optimizers.Adam(rate), loss="mse", jit_compile=True)
+    training.fit(
+        autoencoder, digits.x_train, 128, steps // 100, run=run, name="03-goal",
+        steps_per_epoch=100, prepare=lesson["to_pair"], augment=dataset == "digits",
+    )  # fmt: skip
+    ten = lesson["scale"](digits.x_test[[np.flatnonzero(digits.y_test == digit)[1] for digit in range(10)]])
+    points, cloud = (encoder.predict(x, verbose=0) for x in (ten, lesson["scale"](digits.x_train[:1_000])))
+    pictures = lesson["unscale"](np.concatenate([ten, decoder.predict(points, verbose=0)]))
+    facts = {"points": points.round(2).tolist(), "cloud": cloud.round(2).tolist()}
+    size = samples.save("03_autoencoder", dataset, pictures, labels=digits.y_train[:1_000].tolist(), steps=steps, **facts)
+    print(f"{dataset}/03_autoencoder({size:,}바이트)")
+
+
+def vae_lesson(dataset):
+    """05의 셀에서 꺼낸 함수들과 데이터, 시험 이미지(0–1)."""
+    run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
     cells = lessons.load_cells("05_vae", "sampling", "conv", "loss", "vae", "dense", "weights")
-    return cells, x_train, x_test[:1_000], digits.y_test[:1_000]
+    return run, cells, digits, digits.x_test[:1_000, ..., None] / np.float32(255)
 
 
-def fit(model, x_train, targets, batch_size, steps, rate, loss=None, jit=False):
-    """steps스텝쯤, 학습률을 코사인으로 줄이며 학습시켜요."""
-    epochs = max(5, round(steps / (len(x_train) // batch_size)))
-    schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * (len(x_train) // batch_size))
-    model.compile(keras.optimizers.Adam(schedule), loss=loss, jit_compile=jit)
-    model.fit(x_train, targets, batch_size=batch_size, epochs=epochs, verbose=0)
+def fit(model, digits, batch_size, steps, rate, run, name, loss=None, prepare=None):
+    """레슨처럼, 적어도 5에폭, steps스텝쯤 학습률을 코사인으로 줄이며 학습시켜요."""
+    per_epoch = len(digits.x_train) // batch_size
+    epochs = max(5, round(steps / per_epoch))
+    schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * per_epoch)
+    model(np.zeros((1, 28, 28, 1), "float32"))
+    model.compile(keras.optimizers.Adam(schedule), loss=loss, jit_compile=False)
+    training.fit(model, digits.x_train, batch_size, epochs, run=run, name=name, prepare=prepare)
 
 
 def ae_05(dataset):
-    """05의 2차원 신경망에서 주사위와 KL 항을 뺀 오토인코더: 사전 분포의 점을 디코딩한 그림과, 시험 이미지의 코드."""
-    cells, x_train, x_test, y_test = vae_cells(dataset)
+    """05의 2차원 신경망에서 주사위와 KL 항을 뺀 오토인코더: 사전 분포의 점을 디코딩한 그림과, 시험 이미지의 잠재 벡터."""
+    run, cells, digits, x_test = vae_lesson(dataset)
     keras.utils.set_random_seed(SEED)
     encoder, decoder = cells["conv_encoder"](2), cells["conv_decoder"](2)
+    encoder = keras.Model(encoder.input, encoder.outputs[0])
     image = keras.Input((28, 28, 1))
-    fit(keras.Model(image, decoder(encoder(image)[0])), x_train, x_train, 60, 1_500, 2e-3, cells["bernoulli_nll"])
+    twin = keras.Model(image, decoder(encoder(image)))
+    fit(twin, digits, 60, 1_500, 2e-3, run, "05_ae", cells["bernoulli_nll"], prepare=lambda x: (x, x))
     z = np.random.default_rng(0).normal(size=(12, 2)).astype("float32")
-    codes = encoder.predict(x_test[:300], verbose=0)[0].round(2).tolist()
-    images = decoder.predict(z, verbose=0)
-    size = samples.save("05_ae", dataset, images, codes=codes, labels=y_test[:300].tolist())
-    print(f"{dataset}/05_ae: {size:,}바이트, 코드의 범위 {np.min(codes, 0)} – {np.max(codes, 0)}")
+    codes = np.round(encoder.predict(x_test[:300], verbose=0).astype(float), 2)
+    facts = {"codes": codes.tolist(), "labels": digits.y_test[:300].tolist()}
+    size = samples.save("05_ae", dataset, decoder.predict(z, verbose=0), **facts)
+    print(f"{dataset}/05_ae: {size:,}바이트, 잠재 벡터의 범위 {codes.min(axis=0)} – {codes.max(axis=0)}")
 
 
 def beta_05(dataset):
     """05의 20차원 VAE를 β마다: 새 그림 12장씩, 시험 이미지의 재구성 항과 KL 항, 일하는 차원."""
-    cells, x_train, x_test, _ = vae_cells(dataset)
+    run, cells, digits, x_test = vae_lesson(dataset)
     z = np.random.default_rng(1).normal(size=(12, 20)).astype("float32")
     images, facts = [], {"beta": BETAS, "reconstruction": [], "kl": [], "active_units": []}
     for beta in BETAS:
         keras.utils.set_random_seed(SEED)
         encoder, decoder = cells["dense_encoder"](20), cells["dense_decoder"](20)
-        fit(cells["VAE"](encoder, decoder, beta), x_train, None, 128, 3_000, 5e-3, jit=True)
+        fit(cells["VAE"](encoder, decoder, beta), digits, 128, 3_000, 5e-3, run, "05_beta")
         mu, log_var = encoder.predict(x_test, verbose=0)
         kl = float(np.mean(cells["kl_divergence"](mu, log_var)))
         log_w = cells["log_weights"](encoder, decoder)
@@ -97,7 +118,7 @@ def beta_05(dataset):
     samples.save("05_beta", dataset, np.concatenate(images), **facts)
 
 
-SWEEPS = {"05_ae": ae_05, "05_beta": beta_05}
+SWEEPS = {"03_autoencoder": autoencoder_03, "05_ae": ae_05, "05_beta": beta_05}
 
 if __name__ == "__main__":
     dataset, *names = sys.argv[1:]
