@@ -116,20 +116,15 @@ def lines_that_train(sources, name):
     raise KeyError(f"노트북에 {name}이라는 학습이 없어요")
 
 
-class Supervised(OurModel):
-    """인코더와 디코더를 이은 모델."""
+class Autoencoder(OurModel):
+    notebook, training_name, tags = "03_autoencoder", "03-mlp", ("scale", "mlp", "pair")
+
+    def build(self):
+        self.cells["train_images"] = self.cells["x_train"]  # 모델은 학습하는 셀이 만들어요
 
     def parts(self):
         encoder, decoder = (layer for layer in self.model.layers if isinstance(layer, keras.Model))
         return {"encoder": encoder, "decoder": decoder}
-
-
-class Autoencoder(Supervised):
-    notebook, training_name, tags = "03_autoencoder", "03-mlp", ("scale", "mlp")
-
-    def build(self):
-        *_, self.cells["autoencoder"] = self.cells["build_autoencoder"]()
-        exec(next(source for source in self.sources if "def to_pair(" in source), self.cells)  # 에폭의 수까지
 
     def start_loss(self, images, z, uniform):
         x = images.reshape(-1, 784) * 2 - 1

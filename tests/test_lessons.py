@@ -182,6 +182,59 @@ def test_the_four_runs_to_diagnose_in_02(labels, rate, from_logits, first, last)
 
 
 @pytest.fixture(scope="module")
+def names_03():
+    return load_cells("03_autoencoder", "scale", "mlp", "pair", "roc", "linear-ae", "nearest", "conv", "conditional")
+
+
+scores = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=12).map(np.array)
+
+
+@settings(deadline=None)
+@given(normal=scores, anomaly=scores)
+def test_area_under_the_roc_is_the_share_of_winning_pairs(names_03, normal, anomaly):
+    false_alarms, found = names_03["roc"](normal, anomaly)
+    gap = np.subtract.outer(anomaly, normal)
+    assert np.isclose(np.trapezoid(found, false_alarms), np.mean(gap > 0) + np.mean(gap == 0) / 2)
+    assert false_alarms[-1] == found[-1] == 1
+
+
+@pytest.mark.parametrize(("code_size", "discarded"), [(1, 1.25), (2, 0.25)])
+def test_gradient_descent_reaches_the_discarded_eigenvalues(names_03, code_size, discarded):
+    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
+    covariance = turn @ np.diag([4, 1, 0.25]) @ turn.T
+    a, b, _ = names_03["descend"](covariance, code_size, np.random.default_rng(0))
+    assert np.isclose(names_03["linear_loss"](a, b, covariance), discarded, atol=1e-4)
+
+
+def test_scaled_digits_come_back_and_are_their_own_targets(names_03):
+    images = np.arange(2 * 784).reshape(2, 28, 28).astype("uint8")
+    x = names_03["scale"](images)
+    assert x.min() >= -1 and x.max() <= 1 and np.allclose(names_03["unscale"](x) * 255, images, atol=1e-3)
+    given, target = names_03["to_pair"](images[..., None] / np.float32(255))
+    assert given is target and np.allclose(given, x, atol=1e-6)
+
+
+def test_autoencoders_share_their_halves(names_03):
+    """오토인코더를 학습시키면 인코더와 디코더가 학습돼요: 이어 붙인 것과 차례로 부른 것이 같아요."""
+    x = np.random.default_rng(0).uniform(-1, 1, (3, 784)).astype("float32")
+    for build, code_size in ((names_03["build_autoencoder"], 3), (names_03["build_conv_autoencoder"], 16)):
+        encoder, decoder, whole = build()
+        z = encoder(x)
+        assert z.shape == (3, code_size) and np.allclose(decoder(z), whole(x), atol=1e-6)
+    assert names_03["build_autoencoder"]()[2].count_params() == 219_891
+    encoder, decoder, whole = names_03["build_conditional"]()
+    label = np.eye(10, dtype="float32")[:3]
+    z = encoder(np.hstack([x, label]))
+    assert np.allclose(decoder(np.hstack([z, label])), whole([x, label]), atol=1e-6)
+
+
+def test_nearest_agrees_with_sorting_all_distances(names_03):
+    queries, base = np.random.default_rng(0).standard_normal((2, 20, 3))
+    distance = np.linalg.norm(queries[:, None] - base, axis=2)
+    assert np.array_equal(names_03["nearest"](queries, base, 5), np.argsort(distance, axis=1)[:, :5])
+
+
+@pytest.fixture(scope="module")
 def names_00():
     return load_cells("00_introduction", "world", "models", "em")
 

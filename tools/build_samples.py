@@ -45,6 +45,25 @@ def keep(file, run, images):
     print(f"{run.dataset}/{file}: {samples.save(file, run.dataset, images, **run.metrics):,}바이트, {run.metrics}")
 
 
+def autoencoder_03(dataset, steps=10_000):
+    """03의 도착지: 시험 그림 열 장과 그 재구성, 열 장의 값 3개(points), 학습 그림들의 값 3개(cloud)와 숫자(labels)."""
+    run = course_utils.start("full", dataset, SEED, minutes=(1, 1, 1))
+    lesson, digits = lessons.load_cells("03_autoencoder", "scale", "mlp", "pair"), data.load(dataset)
+    encoder, decoder, autoencoder = lesson["build_autoencoder"]()
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
+    autoencoder.compile(keras.optimizers.Adam(rate), loss="mse", jit_compile=True)
+    training.fit(
+        autoencoder, digits.x_train, 128, steps // 100, run=run, name="03-goal",
+        steps_per_epoch=100, prepare=lesson["to_pair"], augment=dataset == "digits",
+    )  # fmt: skip
+    ten = lesson["scale"](digits.x_test[[np.flatnonzero(digits.y_test == digit)[1] for digit in range(10)]])
+    points, cloud = (encoder.predict(x, verbose=0) for x in (ten, lesson["scale"](digits.x_train[:1_000])))
+    pictures = lesson["unscale"](np.concatenate([ten, decoder.predict(points, verbose=0)]))
+    facts = {"points": points.round(2).tolist(), "cloud": cloud.round(2).tolist()}
+    size = samples.save("03_autoencoder", dataset, pictures, labels=digits.y_train[:1_000].tolist(), steps=steps, **facts)
+    print(f"{dataset}/03_autoencoder({size:,}바이트)")
+
+
 def vae_lesson(dataset):
     """05의 셀에서 꺼낸 함수들과 데이터, 시험 이미지(0–1)."""
     run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
@@ -99,7 +118,7 @@ def beta_05(dataset):
     samples.save("05_beta", dataset, np.concatenate(images), **facts)
 
 
-SWEEPS = {"05_ae": ae_05, "05_beta": beta_05}
+SWEEPS = {"03_autoencoder": autoencoder_03, "05_ae": ae_05, "05_beta": beta_05}
 
 if __name__ == "__main__":
     dataset, *names = sys.argv[1:]
