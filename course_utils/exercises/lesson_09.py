@@ -10,11 +10,8 @@ _PAIRS = (
 )
 
 
-_BATCH = (
-    np.linspace(0.0, 0.2, 4 * 784).reshape(4, 784),
-    np.linspace(0.1, -0.1, 4 * 784).reshape(4, 784),
-    np.array([[0.1], [0.4], [0.7], [0.95]]),
-)
+_RNG = np.random.default_rng(0)
+_BATCH = (*_RNG.normal(0, 0.05, (2, 4, 784)), np.array([[0.1], [0.4], [0.7], [0.95]]))
 
 
 def _penalty(length):
@@ -58,25 +55,20 @@ PROBLEMS = {
         nudge="네 값을 먼저 구하고, s > 0에서 L(s) = −2s + 10(s − 1)²을 미분해 0으로 놓으세요.",
     ),
     "09-2": Problem(
-        form="두 줄을 채운 함수. (N, 784), (N, 784), (N, 1)을 받아 수 하나를 돌려줘요",
+        form="빈칸 셋을 채운 함수. (N, 784), (N, 784), (N, 1)을 받아 수 하나를 돌려줘요",
         answer=_penalty(_lengths),
         inputs=(_BATCH,),
         why="그림마다 선분 위의 점을 하나 잡고, 그림마다 784개의 제곱을 더해 제곱근을 씌워요. 평균은 벌점을 구한 다음에 내요.",
         mistakes=[
             (
                 _penalty(lambda x: np.sqrt(np.sum(x**2))),
-                "네 장을 한 벡터로 보고 길이를 쟀어요. 그림마다 따로 재려면 axis=1로 더하세요.",
+                "네 장을 한 벡터로 보고 길이를 쟀어요. 그림마다 따로 재려면 어느 축으로 더해야 할까요?",
             ),
             (_penalty(lambda x: np.sum(x**2, axis=1)), "제곱근이 빠졌어요. 길이는 제곱해서 더한 것의 제곱근이에요."),
             (
-                _penalty(lambda x: np.mean(np.abs(x), axis=1)),
-                "성분의 크기를 평균 냈어요. 필요한 것은 784차원 벡터의 길이예요.",
+                _penalty(lambda x: np.sqrt(np.sum(x**2, axis=0))),
+                "세로로 더했어요. 그림마다의 길이라면 한 그림의 784개를 더해야 해요.",
             ),
-            (
-                _penalty(lambda x: np.sqrt(np.mean(x**2, axis=1))),
-                "더하지 않고 평균을 냈어요. 그러면 길이가 √784 = 28배 짧아져요.",
-            ),
-            (_penalty(lambda x: np.sum(np.abs(x), axis=1)), "절댓값의 합이에요. 길이는 제곱해서 더한 것의 제곱근이에요."),
             (
                 _penalty(lambda x: _lengths(x).mean()),
                 "길이를 먼저 평균 냈어요. 너무 짧은 것과 너무 긴 것이 서로 지워져요.",
@@ -98,7 +90,7 @@ PROBLEMS = {
                 "가짜에서만 쟀어요. 진짜와 가짜를 잇는 선분 위의 점이 필요해요.",
             ),
         ],
-        nudge="첫 줄은 epsilon을 곱한 real과 (1 − epsilon)을 곱한 fake의 합, 둘째 줄은 np.sum(…, axis=1)의 제곱근이에요.",
+        nudge="5절의 x̂의 식을 그대로 옮기세요. (N, 784)에서 한 그림의 값들은 몇 번 축에 놓여 있나요?",
     ),
     "09-3": Problem(
         form="번호 하나",
