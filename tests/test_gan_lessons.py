@@ -202,7 +202,7 @@ def test_clipping_keeps_every_weight_inside():
 
 
 def test_fresh_judges_see_nothing_between_equal_samples_and_everything_between_distant_ones():
-    """새 판별자의 JSD는 멀면 log 2이고, 같은 분포에서 처음 보는 그림이면 0을 넘지 않을 만큼이에요. 점수 차는 거리를 따라가요."""
+    """새 판별자의 JSD는 멀면 log 2이고, 같은 분포에서 처음 보는 그림이면 0 근처예요. 점수 차는 거리를 따라가요."""
     names = load_cells("09_wgan", "networks", "penalty", "teach", "judges")
     rng = np.random.default_rng(0)
     real, twin = rng.uniform(-0.3, 0.3, (2, 120, 28, 28, 1)).astype("float32")
@@ -218,7 +218,8 @@ def test_fresh_judges_see_nothing_between_equal_samples_and_everything_between_d
         found[shift] = gap, jsd
     assert abs(found[0.0][0]) < 0.5 and found[0.0][1] < 0.1
     assert found[0.1][1] > 0.65 and found[0.3][1] > 0.65  # 멀면 둘 다 log 2
-    assert found[0.1][0] == pytest.approx(0.1 * 28, rel=0.2) and found[0.3][0] == pytest.approx(0.3 * 28, rel=0.2)
+    assert 0.5 < found[0.1][0] / (0.1 * 28) < 1.1 and 0.5 < found[0.3][0] / (0.3 * 28) < 1.1  # ‖옮긴 것‖ = 28 · shift
+    assert found[0.3][0] > 2 * found[0.1][0]
 
 
 def test_batch_norm_mixes_samples_in_the_penalty_and_layer_norm_does_not():

@@ -6,6 +6,7 @@ digits는 quick으로 학습시키고, MNIST는 미리 학습해 둔 가중치�
 
 import os
 import sys
+import tempfile
 
 import nbclient
 import nbformat
@@ -104,10 +105,12 @@ def moments_09(dataset):
 
     600장으로 학습시키고 다른 300장에서 재요. '진짜'는 진짜를 겹치지 않는 두 묶음으로 나눠 서로 견준 것이에요.
     """
-    run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
+    checkpoints = tempfile.mkdtemp()  # 이어 하지 않아요. 멈춘 순간의 그림이 있어야 하니까요
+    run = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1), checkpoints=checkpoints)
+    digits = data.load(dataset)
     cells = lessons.load_cells("09_wgan", "networks", "penalty", "teach", "wgan", "train", "judges")
     steps = lessons.read(lessons.NOTEBOOKS / "09_wgan.ipynb").table["steps"][1]
-    z = np.random.default_rng([SEED, 1]).normal(size=(900, 32))
+    z = np.random.default_rng([SEED, 1]).normal(size=(1_000, 32))
     pages = {}
 
     def keep_page(epoch, logs):
@@ -128,7 +131,7 @@ def moments_09(dataset):
     real, pages["진짜"] = everything[:900], everything[900:1_800]
     real_pm, facts = cells["to_tanh"](real)[..., None], {"gap": [], "jsd": []}
     for name, page in pages.items():
-        fake_pm = np.float32(cells["to_tanh"](page))[..., None]
+        fake_pm = np.float32(cells["to_tanh"](page[:900]))[..., None]
         keras.utils.set_random_seed(SEED)
         critic, discriminator = cells["critic"](), cells["critic"]()
         cells["teach"](critic, cells["strict_critic_loss"], real_pm[:600], fake_pm[:600], JUDGE_STEPS)
