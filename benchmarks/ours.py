@@ -20,9 +20,9 @@ FOREVER = 1_000_000  # 재는 동안 끝나지 않을 에폭의 수
 POINTS = 100  # 학습률의 일정을 경쟁자에게 건넬 때 나누는 수
 
 # 학습하는 줄에 나오지만 보여 주기만 하는 것들. 그리거나 재지 않게 비워 둬요
-SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_chunks", "rulers09")) | {
-    "Album": lambda *_: None
-}
+SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_chunks")) | {
+    "Album": lambda *_: None, "ruler": keras.callbacks.Callback(),
+}  # fmt: skip
 
 
 class OurModel:
@@ -218,12 +218,12 @@ class WGAN(Adversarial):
 
     def build(self):
         pair = self.cells["generator"](32), self.cells["critic"]()
-        self.fill("wgan", self.cells["WGANGP"](*pair, 32, self.cells["cfg"].n_critic))
+        self.fill("wgan", self.cells["WGANGP"](*pair, 32))
 
     def start_loss(self, images, z, uniform):
-        real, few, judge = 2 * images - 1, len(images) // 4, self.networks["judge"]
+        real, judge = 2 * images - 1, self.networks["judge"]
         fake = self.model.generator(z, training=True)
-        penalty = self.cells["gradient_penalty"](judge, real[:few], fake[:few], uniform[0, :few, :, None, None])
+        penalty = self.cells["gradient_penalty"](judge, real, fake, uniform[0, :, :, None, None])
         return [np.mean(judge(real)) - np.mean(judge(fake)), penalty]
 
 
@@ -280,8 +280,9 @@ class Player(arena.Player):
         self.ours, self.images = MODELS[key](images, **sizes), images
         self.options = {"forever": forever, "batch": batch}
         for network in self.ours.networks.values() if bf16 else ():
+            outputs = getattr(network, "output_names", [network.layers[-1].name])  # Sequential은 마지막 층
             for layer in network.layers:
-                if layer.name not in network.output_names:
+                if layer.name not in outputs:
                     layer.dtype_policy = "mixed_bfloat16"
 
     def start(self):

@@ -85,7 +85,7 @@ def small_dcgan():
 def small_wgan():
     names = load_cells("09_wgan", "networks", "penalty", "wgan")
     keras.utils.set_random_seed(0)
-    return names["WGANGP"](names["generator"](8), names["critic"](), 8, n_critic=2)
+    return names["WGANGP"](names["generator"](8), names["critic"](), 8)
 
 
 MODELS = {
@@ -222,14 +222,67 @@ def test_gradient_penalty_of_a_linear_critic(slope, expected):
 
 @pytest.mark.parametrize(("real", "fake"), [((1.0, 0.3), (0.0, 0.3)), ((0.0, 0.3), (0.0, 1.0))])
 def test_learned_critic_measures_w1_in_one_dimension(real, fake):
-    names = load_cells("09_wgan", "penalty", "critic-only")
+    """λ가 10이면 W₁보다 크고, 많아야 거리 t에서 t/2λ의 몫만큼(여기서는 5%) 커요."""
+    names = load_cells("09_wgan", "penalty", "teach", "critic-only")
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     real, fake = (rng.normal(*cloud, (5_000, 1)).astype("float32") for cloud in (real, fake))
     critic = names["small_critic"]()
-    names["train_critic"](critic, real, fake, 1_500, 30.0, penalty=names["one_sided_penalty"])  # 치우침은 W₁/2λ쯤
-    gap = np.mean(critic(real)) - np.mean(critic(fake))
-    assert gap == pytest.approx(stats.wasserstein_distance(real[:, 0], fake[:, 0]), rel=0.05)
+    names["teach"](critic, names["one_sided_loss"], real, fake, 1_000, batch=256)
+    ratio = names["score_gap"](critic, real, fake) / stats.wasserstein_distance(real[:, 0], fake[:, 0])
+    assert 1.0 < ratio < 1.08
+
+
+def test_clipping_keeps_every_weight_inside():
+    names = load_cells("09_wgan", "penalty", "teach", "critic-only")
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal([[[1.0]], [[0.0]]], 0.3, (2, 500, 1)).astype("float32")
+    critic = names["small_critic"](names["Clip"](0.1))
+    names["teach"](critic, names["clipped_loss"], real, fake, 20)
+    assert max(np.abs(w).max() for w in critic.get_weights()) <= 0.1 + 1e-7
+
+
+def test_fresh_judges_see_nothing_between_equal_samples_and_everything_between_distant_ones():
+    """새 판별자의 JSD는 멀면 log 2이고, 같은 분포에서 처음 보는 그림이면 0 근처예요. 점수 차는 거리를 따라가요."""
+    names = load_cells("09_wgan", "networks", "penalty", "teach", "judges")
+    rng = np.random.default_rng(0)
+    real, twin = rng.uniform(-0.3, 0.3, (2, 120, 28, 28, 1)).astype("float32")
+    found = {}
+    for shift in (0.0, 0.1, 0.3):
+        keras.utils.set_random_seed(0)
+        critic, discriminator = names["critic"](), names["critic"]()
+        fake = (twin + shift).astype("float32")
+        names["teach"](critic, names["strict_critic_loss"], real[:80], fake[:80], 60)
+        names["teach"](discriminator, names["discriminator_loss"], real[:80], fake[:80], 60)
+        gap = float(np.mean(critic(real[80:])) - np.mean(critic(fake[80:])))
+        jsd = np.log(2) - float(names["discriminator_loss"](discriminator, real[80:], fake[80:])) / 2
+        found[shift] = gap, jsd
+    assert abs(found[0.0][0]) < 0.5 and found[0.0][1] < 0.1
+    assert found[0.1][1] > 0.65 and found[0.3][1] > 0.65  # 멀면 둘 다 log 2
+    assert 0.5 < found[0.1][0] / (0.1 * 28) < 1.1 and 0.5 < found[0.3][0] / (0.3 * 28) < 1.1  # ‖옮긴 것‖ = 28 · shift
+    assert found[0.3][0] > 2 * found[0.1][0]
+
+
+def test_batch_norm_mixes_samples_in_the_penalty_and_layer_norm_does_not():
+    names = load_cells("09_wgan", "normalized")
+    points = np.random.default_rng(0).uniform(-2, 2, (6, 2)).astype("float32")
+    for layer, mixes in ((keras.layers.BatchNormalization, True), (keras.layers.LayerNormalization, False)):
+        keras.utils.set_random_seed(0)
+        lengths = np.linalg.norm(names["influence"](names["normalized_critic"](layer), points), axis=-1)
+        off_diagonal = lengths[~np.eye(6, dtype=bool)]
+        assert (off_diagonal.max() > 0.01) == mixes and (mixes or off_diagonal.max() < 1e-6)
+
+
+def test_dual_price_equals_transport_cost():
+    names = load_cells("09_wgan", "distances", "transport", "dual")
+    places = np.array([0.0, 0.5, 1.7, 4.0])
+    distance = np.abs(places[:, None] - places)
+    for p, q in np.random.default_rng(0).dirichlet(np.ones(4), (10, 2)):
+        cost, plan = names["transport_plan"](p, q, distance)
+        assert np.allclose(plan.sum(axis=1), p) and np.allclose(plan.sum(axis=0), q)
+        assert np.isclose(cost, names["w1_on_line"](places, p, q))
+        assert np.isclose(cost, names["best_critic"](p, q, distance)[0])
 
 
 # 이어 하기 -----------------------------------------------------------------------------------------

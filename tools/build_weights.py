@@ -79,8 +79,11 @@ def wgan_09(steps=15_000):
     model(np.zeros((1, 32), "float32"))
     z = np.random.default_rng(1).normal(size=(1_000, 32))
     ruler = lesson["Ruler"](metrics.digit_features(mnist.x_train[:1_000])[0], z)
-    optimizers = lesson["adam"](1e-3, steps), lesson["adam"](2e-3, steps)
-    history = lesson["train"](model, "09_wgan", steps, optimizers, 32, ruler)
+    model.compile(lesson["adam"](1e-3, steps), lesson["adam"](2e-3, steps), jit_compile=False)
+    history = training.fit(
+        model, mnist.x_train, 32, 20, steps_per_epoch=steps // 20, run=lesson["run"], name="09_wgan",
+        prepare=lesson["to_tanh"], callbacks=[ruler],
+    )  # fmt: skip
     save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
 
 
