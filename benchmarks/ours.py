@@ -276,8 +276,9 @@ class Player(arena.Player):
         self.ours, self.images = MODELS[key](images, **sizes), images
         self.options = {"forever": forever, "batch": batch}
         for network in self.ours.networks.values() if bf16 else ():
+            last = getattr(network, "output_names", [network.layers[-1].name])  # Sequential은 끝의 층
             for layer in network.layers:
-                if layer.name not in network.output_names:
+                if layer.name not in last:
                     layer.dtype_policy = "mixed_bfloat16"
 
     def start(self):
