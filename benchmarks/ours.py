@@ -20,7 +20,7 @@ FOREVER = 1_000_000  # 재는 동안 끝나지 않을 에폭의 수
 POINTS = 100  # 학습률의 일정을 경쟁자에게 건넬 때 나누는 수
 
 # 학습하는 줄에 나오지만 보여 주기만 하는 것들. 그리거나 재지 않게 비워 둬요
-SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_chunks")) | {
+SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_epochs")) | {
     "Album": lambda *_: None, "ruler": keras.callbacks.Callback(),
 }  # fmt: skip
 

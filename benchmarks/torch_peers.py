@@ -256,9 +256,10 @@ class DCGAN(Adversarial):
         return F.softplus(-self.judge(real)).mean() + F.softplus(self.judge(fake)).mean()
 
     def step(self, x):
-        fake = self.paint(len(x))
-        self.improve(1, self.judge_loss(2 * x - 1, fake.detach()))
-        self.improve(0, self.generator_loss(fake))
+        with torch.no_grad():
+            fake = self.paint(len(x))
+        self.improve(1, self.judge_loss(2 * x - 1, fake))
+        self.improve(0, self.generator_loss(self.paint(len(x))))
         self.follow()
 
     def start_loss(self, x, z, uniform):

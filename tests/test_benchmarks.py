@@ -138,7 +138,7 @@ def test_flops_are_counted_by_hand_too(images, starts, torch_process):
     assert torch_process("ae", images, starts["ae"]).flops == 2 * (3 * 2 * mlp - 784 * 128)
     g = 32 * 3136 + 7 * 7 * 16 * 64 * 32 + 14 * 14 * 16 * 32 * 16 + 28 * 28 * 9 * 16
     d = 14 * 14 * 16 * 24 + 7 * 7 * 16 * 24 * 48 + 4 * 4 * 16 * 48 * 96 + 1536
-    dcgan = 2 * (g + 2 * (3 * d - 14 * 14 * 16 * 24) + 2 * d + 2 * g - 32 * 3136)
+    dcgan = 2 * (2 * g + 2 * (3 * d - 14 * 14 * 16 * 24) + 2 * d + 2 * g - 32 * 3136)
     assert torch_process("dcgan", images, starts["dcgan"]).flops == dcgan
 
 

@@ -1,10 +1,12 @@
 """06–09의 노트북에 적힌 함수들: 누가 움직이는지, 값이 닫힌 식과 같은지, 이어 한 학습이 끊기지 않은 것과 같은지."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from course_utils import callbacks, data, training
+from course_utils import callbacks, data, metrics, samples, training
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 from course_utils.runtime import Run
@@ -129,7 +131,7 @@ def test_samples_are_in_range(lesson):
 
 
 def test_averaged_generator_follows_slowly():
-    """첫 스텝 뒤의 평균본 = 2/11 · 앞의 평균본 + 9/11 · 지금의 생성자."""
+    """첫 스텝 뒤의 EMA 생성자 = 2/11 · 앞의 EMA 생성자 + 9/11 · 지금의 생성자."""
     model = small_dcgan()
     model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), jit_compile=False)
     before = [weight.numpy().copy() for weight in model.average.weights]
@@ -137,6 +139,71 @@ def test_averaged_generator_follows_slowly():
     assert max(np.abs(old - np.asarray(now)).max() for old, now in zip(before, model.generator.weights, strict=True)) > 1e-3
     for old, now, slow in zip(before, model.generator.weights, model.average.weights, strict=True):
         np.testing.assert_allclose(slow, old * 2 / 11 + np.asarray(now) * 9 / 11, atol=1e-6)
+
+
+# 08 -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def names_08():
+    return load_cells("08_dcgan", "networks", "gan", "fid", "precision-recall", "slerp", "attributes", "probe")
+
+
+def test_networks_keep_the_rules_of_the_paper(names_08):
+    """BN은 G의 출력층과 D의 입력층만 빼고, 풀링은 없고, G는 ReLU와 tanh, D는 LeakyReLU 0.2."""
+    norm, leaky = keras.layers.BatchNormalization, keras.layers.LeakyReLU
+    g, d = names_08["generator"](32).layers, names_08["discriminator"]().layers
+    for stack, wide in ((g, keras.layers.Conv2DTranspose), (d, keras.layers.Conv2D)):
+        before_norm = [a for a, b in itertools.pairwise(stack) if isinstance(b, norm)]
+        assert not any(getattr(layer, "use_bias", False) for layer in before_norm)
+        assert all(layer.strides == (2, 2) for layer in stack if type(layer) is wide and layer.kernel_size == (4, 4))
+        assert not any("Pooling" in type(layer).__name__ for layer in stack)
+    assert isinstance(g[-2], keras.layers.ReLU) and g[-1].activation is keras.activations.tanh
+    assert isinstance(d[1], leaky) and sum(isinstance(layer, norm) for layer in d) == 2
+    assert all(np.isclose(layer.negative_slope, 0.2) for layer in d if isinstance(layer, leaky))
+
+
+def test_metrics_written_in_08_equal_the_helpers(names_08):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(400, 8)), 0.7 * rng.normal(size=(300, 8)) + 0.3
+    assert np.isclose(names_08["frechet"](a, b), metrics.frechet_distance(a, b))
+    assert np.isclose(names_08["frechet"](a[:, :1], b[:, :1]),
+                      (a[:, 0].mean() - b[:, 0].mean()) ** 2 + (a[:, 0].std(ddof=1) - b[:, 0].std(ddof=1)) ** 2)
+    assert np.allclose(names_08["precision_recall"](a, b), metrics.precision_recall(a, b))
+
+
+def test_walk_and_arrows_stay_on_the_shell(names_08):
+    rng = np.random.default_rng(0)
+    a, b, arrow = rng.normal(size=(3, 32))
+    b *= np.linalg.norm(a) / np.linalg.norm(b)
+    for t in (0.0, 0.3, 1.0):
+        assert np.isclose(np.linalg.norm(names_08["slerp"](a, b, t)), np.linalg.norm(a))
+    assert np.allclose(names_08["slerp"](a, b, 1.0), b)
+    assert np.isclose(np.linalg.norm(names_08["move"](a, arrow)), np.linalg.norm(a))
+
+
+def test_slant_is_the_lean_of_the_stroke(names_08):
+    image = np.zeros((1, 28, 28))
+    for row in range(4, 24):
+        image[0, row, 20 - row // 2] = 1  # 두 줄 올라가면 오른쪽으로 한 칸
+    assert np.isclose(names_08["slant"](image)[0], 0.5, atol=0.02)
+
+
+def test_probe_separates_what_is_separable(names_08):
+    labels = np.arange(200) % 10
+    features = np.eye(10)[labels] + 0.05 * np.random.default_rng(0).normal(size=(200, 10))
+    assert names_08["probe"](features[:100], labels[:100], features[100:], labels[100:]) == 1
+
+
+def test_shipped_seeds_show_that_one_run_is_not_enough():
+    """08의 8절: BN을 빼면 어느 시드로 견줘도 나쁘고, LeakyReLU의 차이는 시드를 하나씩만 뽑으면 크기를 알 수 없어요."""
+    plain, leaky, no_norm = (np.array(row) for row in samples.load("08_seeds", "digits").facts["times_floor"])
+    assert no_norm.min() > plain.max()
+    for other in (leaky, no_norm):  # 같은 시드끼리 뺀 차이의 시드 구간이 0을 벗어나요
+        difference = other - plain
+        assert difference.mean() > 2.78 * difference.std(ddof=1) / np.sqrt(5)
+    ratio = leaky[:, None] / plain
+    assert ratio.min() < 1.1 and ratio.max() > 1.6
 
 
 # 07 -----------------------------------------------------------------------------------------------

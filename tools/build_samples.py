@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 
 import course_utils
-from course_utils import data, lessons, samples, training
+from course_utils import data, lessons, metrics, samples, training
 from course_utils.backend import keras
 
 KEPT = 1_000  # 파일 하나에 두는 그림의 수
@@ -24,7 +24,7 @@ BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 변수}
     "05_vae": {"05_vae": "generated", "05_vae_map": "latent_map"},
     "06_gan": {"06_gan": "generated"},
-    "08_dcgan": {"08_dcgan": "generated"},
+    "08_dcgan": {"08_dcgan": "generated", "08_dcgan_walk": "walks"},
     "09_wgan": {"09_wgan": "generated"},
 }
 
@@ -121,6 +121,45 @@ def beta_05(dataset):
     samples.save("05_beta", dataset, np.concatenate(images), **facts)
 
 
+class Bias(keras.layers.Layer):
+    """배치 정규화를 뺀 자리: 채널마다 편향만 더해요."""
+
+    def build(self, shape):
+        self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
+
+    def call(self, x):
+        return x + self.bias
+
+
+def seeds_08(dataset, steps=480, seeds=range(5)):
+    """08의 DCGAN을 설정 셋, 시드마다 짧게 학습시킨 FID(진짜끼리의 몇 배). 그림은 설정마다 첫 시드의 12장."""
+    digits = data.load(dataset)
+    evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+    z = np.random.default_rng(0).normal(size=(evaluator.count, 32))
+    names, times_floor, images = ("그대로", "LeakyReLU 0.3", "BN 없음"), [], []
+    for name in names:
+        row = []
+        for seed in seeds:
+            cells = lessons.load_cells("08_dcgan", "networks", "gan", "train")
+            cells |= {"run": course_utils.start("quick", dataset, seed, minutes=(1, 1, 1)), "x_train": digits.x_train}
+            if name == "BN 없음":
+                cells["batch_norm"] = Bias
+            keras.utils.set_random_seed(seed)
+            model = cells["DCGAN"](cells["generator"](32), cells["discriminator"](1 / 28 if dataset == "digits" else 0.0), 32)
+            if name == "LeakyReLU 0.3":
+                for layer in model.discriminator.layers:
+                    if isinstance(layer, keras.layers.LeakyReLU):
+                        layer.negative_slope = 0.3
+            model(np.zeros((1, 32), "float32"))
+            cells["train"](model, f"08-seeds-{name[:2]}", steps)
+            drawn = cells["paint"](model.average, z)
+            row.append(round(evaluator(drawn)["times_floor"], 3))
+            images += [drawn[:12]] if seed == seeds[0] else []
+            print(dataset, name, seed, row[-1], flush=True)
+        times_floor.append(row)
+    samples.save("08_seeds", dataset, np.concatenate(images), names=names, times_floor=times_floor, steps=steps)
+
+
 def moments_09(dataset):
     """09의 생성자를 다섯 스텝에서 멈춘 그림과 진짜, 100장씩. 그때마다 새 비평가의 점수 차와 새 판별자의 JSD.
 
@@ -165,7 +204,13 @@ def moments_09(dataset):
     print(f"{samples.save('09_moments', dataset, images, steps=MOMENTS, **facts):,}바이트")
 
 
-SWEEPS = {"03_autoencoder": autoencoder_03, "05_ae": ae_05, "05_beta": beta_05, "09_moments": moments_09}
+SWEEPS = {
+    "03_autoencoder": autoencoder_03,
+    "05_ae": ae_05,
+    "05_beta": beta_05,
+    "08_seeds": seeds_08,
+    "09_moments": moments_09,
+}
 
 if __name__ == "__main__":
     dataset, *names = sys.argv[1:]

@@ -64,7 +64,7 @@ def vae_05(name, kind, sizes, batch_size, epochs):
 
 
 def dcgan_08(steps=9_000):
-    """08의 DCGAN: 생성자, 판별자, 평균본."""
+    """08의 DCGAN: 생성자, 판별자, EMA 생성자."""
     lesson, mnist = lesson_cells("08_dcgan", "networks", "gan", "train")
     model = lesson["DCGAN"](lesson["generator"](32), lesson["discriminator"](), 32)
     model(np.zeros((1, 32), "float32"))
