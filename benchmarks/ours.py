@@ -20,9 +20,9 @@ FOREVER = 1_000_000  # 재는 동안 끝나지 않을 에폭의 수
 POINTS = 100  # 학습률의 일정을 경쟁자에게 건넬 때 나누는 수
 
 # 학습하는 줄에 나오지만 보여 주기만 하는 것들. 그리거나 재지 않게 비워 둬요
-SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_chunks", "rulers09")) | {
-    "Album": lambda *_: None
-}
+SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_epochs")) | {
+    "Album": lambda *_: None, "ruler": keras.callbacks.Callback(),
+}  # fmt: skip
 
 
 class OurModel:
@@ -116,28 +116,33 @@ def lines_that_train(sources, name):
     raise KeyError(f"노트북에 {name}이라는 학습이 없어요")
 
 
-class Supervised(OurModel):
-    """인코더와 디코더를 이은 모델."""
+class Autoencoder(OurModel):
+    notebook, training_name, tags = "03_autoencoder", "03-mlp", ("scale", "mlp", "pair")
+
+    def build(self):
+        self.cells["train_images"] = self.cells["x_train"]  # 모델은 학습하는 셀이 만들어요
 
     def parts(self):
         encoder, decoder = (layer for layer in self.model.layers if isinstance(layer, keras.Model))
         return {"encoder": encoder, "decoder": decoder}
-
-
-class Autoencoder(Supervised):
-    notebook, training_name, tags = "03_autoencoder", "03-mlp", ("scale", "mlp")
-
-    def build(self):
-        *_, self.cells["autoencoder"] = self.cells["build_autoencoder"]()
-        exec(next(source for source in self.sources if "def to_pair(" in source), self.cells)  # 에폭의 수까지
 
     def start_loss(self, images, z, uniform):
         x = images.reshape(-1, 784) * 2 - 1
         return [np.mean(self.cells["mse"](x, np.asarray(self.model(x))))]
 
 
-class VAE(Supervised):
-    notebook, tags = "05_vae", ("sampling", "conv", "loss", "vae", "dense", "train", "weights")
+class VAE(OurModel):
+    notebook, tags = "05_vae", ("sampling", "conv", "loss", "vae", "dense", "weights")
+
+    def fill(self, name, kind, *sizes):
+        """노트북처럼, 한 번 불러 build를 마친 VAE를 그 이름으로 둬요. kind: "conv" | "dense"."""
+        exec(next(source for source in self.sources if "def plan(" in source), self.cells)  # 에폭의 수
+        halves = (self.cells[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
+        self.cells[name] = self.cells["VAE"](*halves)
+        self.cells[name](np.zeros((1, 28, 28, 1), "float32"))
+
+    def parts(self):
+        return {"encoder": self.model.encoder, "decoder": self.model.decoder}
 
     def start_loss(self, images, z, uniform):
         mu, log_var = (np.asarray(v, "float32") for v in self.networks["encoder"](images))
@@ -154,16 +159,14 @@ class ConvVAE(VAE):
     training_name = "05-conv"
 
     def build(self):
-        self.cells["vae"] = self.cells["connect"](self.cells["conv_encoder"](2), self.cells["conv_decoder"](2))
+        self.fill("vae", "conv", 2)
 
 
 class DenseVAE(VAE):
     training_name = "05-dense"
 
     def build(self, latent=20):
-        halves = (self.cells[f"dense_{half}"] for half in ("encoder", "decoder"))
-        pair = [half(latent, self.cells["cfg"].hidden, "silu") for half in halves]
-        self.cells["vae20"] = self.cells["connect"](*pair)
+        self.fill("vae20", "dense", latent, self.cells["cfg"].hidden)
 
 
 class Adversarial(OurModel):
@@ -215,12 +218,12 @@ class WGAN(Adversarial):
 
     def build(self):
         pair = self.cells["generator"](32), self.cells["critic"]()
-        self.fill("wgan", self.cells["WGANGP"](*pair, 32, self.cells["cfg"].n_critic))
+        self.fill("wgan", self.cells["WGANGP"](*pair, 32))
 
     def start_loss(self, images, z, uniform):
-        real, few, judge = 2 * images - 1, len(images) // 4, self.networks["judge"]
+        real, judge = 2 * images - 1, self.networks["judge"]
         fake = self.model.generator(z, training=True)
-        penalty = self.cells["gradient_penalty"](judge, real[:few], fake[:few], uniform[0, :few, :, None, None])
+        penalty = self.cells["gradient_penalty"](judge, real, fake, uniform[0, :, :, None, None])
         return [np.mean(judge(real)) - np.mean(judge(fake)), penalty]
 
 
@@ -277,8 +280,9 @@ class Player(arena.Player):
         self.ours, self.images = MODELS[key](images, **sizes), images
         self.options = {"forever": forever, "batch": batch}
         for network in self.ours.networks.values() if bf16 else ():
+            outputs = getattr(network, "output_names", [network.layers[-1].name])  # Sequential은 마지막 층
             for layer in network.layers:
-                if layer.name not in network.output_names:
+                if layer.name not in outputs:
                     layer.dtype_policy = "mixed_bfloat16"
 
     def start(self):

@@ -25,7 +25,7 @@ def textbook(key):
     """교과서의 신경망과 설정을, `ours.Player.start()`가 주는 모양으로.
 
     05는 같은 크기의 신경망을 ReLU와 Adam 1e-3으로, 08은 노트북의 교과서 신경망을 논문의 학습률 2e-4와 β₁ 0.5로, 09는 그 신경망에서
-    판별자의 정규화를 빼고 `n_critic` 5, 학습률 1e-4로(벌점은 모든 그림에서).
+    판별자의 정규화를 빼고 `n_critic` 5, 학습률 1e-4로.
     """
     if key == "dense_vae":
         cells = lessons.load_cells("05_vae", "dense")
@@ -41,7 +41,7 @@ def textbook(key):
         networks["judge"] = cells["keras"].Sequential(
             [layers.Input((28, 28, 1)), *convs, layers.Flatten(), layers.Dense(1)]
         )
-        recipe, rates, betas = recipe | {"batch": 320, "n_critic": 5, "penalize_one_in": 1}, [1e-4, 1e-4], (0.0, 0.9)
+        recipe, rates, betas = recipe | {"batch": 320, "n_critic": 5}, [1e-4, 1e-4], (0.0, 0.9)
     adams = [{"rates": [rate], "betas": betas, "epsilon": 1e-7, "clip": None} for rate in rates]
     recipe |= {"steps": 1, "average": False, "optimizers": adams}
     return {"networks": ours.described(networks), "recipe": recipe}
@@ -59,7 +59,10 @@ class Judge:
         """05의 20차원 VAE의 시험 ELBO, 나트. weights: [인코더, 디코더]의 가중치."""
         if activation not in self.vaes:
             hidden = weights[0][0].shape[1]
-            pair = [self.cells[f"dense_{half}"](20, hidden, activation) for half in ("encoder", "decoder")]
+            pair = [self.cells[f"dense_{half}"](20, hidden) for half in ("encoder", "decoder")]
+            for layer in (layer for network in pair for layer in network.layers):
+                if getattr(layer, "units", None) == hidden:  # 교과서의 신경망은 은닉층의 활성화 함수가 달라요
+                    layer.activation = self.cells["keras"].activations.get(activation)
             self.vaes[activation] = pair, self.cells["log_weights"](*pair)
         pair, log_weights = self.vaes[activation]
         for network, arrays in zip(pair, weights, strict=True):

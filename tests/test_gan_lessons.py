@@ -1,10 +1,12 @@
 """06–09의 노트북에 적힌 함수들: 누가 움직이는지, 값이 닫힌 식과 같은지, 이어 한 학습이 끊기지 않은 것과 같은지."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from course_utils import callbacks, data, training
+from course_utils import callbacks, data, metrics, samples, training
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 from course_utils.runtime import Run
@@ -85,7 +87,7 @@ def small_dcgan():
 def small_wgan():
     names = load_cells("09_wgan", "networks", "penalty", "wgan")
     keras.utils.set_random_seed(0)
-    return names["WGANGP"](names["generator"](8), names["critic"](), 8, n_critic=2)
+    return names["WGANGP"](names["generator"](8), names["critic"](), 8)
 
 
 MODELS = {
@@ -129,7 +131,7 @@ def test_samples_are_in_range(lesson):
 
 
 def test_averaged_generator_follows_slowly():
-    """첫 스텝 뒤의 평균본 = 2/11 · 앞의 평균본 + 9/11 · 지금의 생성자."""
+    """첫 스텝 뒤의 EMA 생성자 = 2/11 · 앞의 EMA 생성자 + 9/11 · 지금의 생성자."""
     model = small_dcgan()
     model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), jit_compile=False)
     before = [weight.numpy().copy() for weight in model.average.weights]
@@ -137,6 +139,71 @@ def test_averaged_generator_follows_slowly():
     assert max(np.abs(old - np.asarray(now)).max() for old, now in zip(before, model.generator.weights, strict=True)) > 1e-3
     for old, now, slow in zip(before, model.generator.weights, model.average.weights, strict=True):
         np.testing.assert_allclose(slow, old * 2 / 11 + np.asarray(now) * 9 / 11, atol=1e-6)
+
+
+# 08 -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def names_08():
+    return load_cells("08_dcgan", "networks", "gan", "fid", "precision-recall", "slerp", "attributes", "probe")
+
+
+def test_networks_keep_the_rules_of_the_paper(names_08):
+    """BN은 G의 출력층과 D의 입력층만 빼고, 풀링은 없고, G는 ReLU와 tanh, D는 LeakyReLU 0.2."""
+    norm, leaky = keras.layers.BatchNormalization, keras.layers.LeakyReLU
+    g, d = names_08["generator"](32).layers, names_08["discriminator"]().layers
+    for stack, wide in ((g, keras.layers.Conv2DTranspose), (d, keras.layers.Conv2D)):
+        before_norm = [a for a, b in itertools.pairwise(stack) if isinstance(b, norm)]
+        assert not any(getattr(layer, "use_bias", False) for layer in before_norm)
+        assert all(layer.strides == (2, 2) for layer in stack if type(layer) is wide and layer.kernel_size == (4, 4))
+        assert not any("Pooling" in type(layer).__name__ for layer in stack)
+    assert isinstance(g[-2], keras.layers.ReLU) and g[-1].activation is keras.activations.tanh
+    assert isinstance(d[1], leaky) and sum(isinstance(layer, norm) for layer in d) == 2
+    assert all(np.isclose(layer.negative_slope, 0.2) for layer in d if isinstance(layer, leaky))
+
+
+def test_metrics_written_in_08_equal_the_helpers(names_08):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(400, 8)), 0.7 * rng.normal(size=(300, 8)) + 0.3
+    assert np.isclose(names_08["frechet"](a, b), metrics.frechet_distance(a, b))
+    assert np.isclose(names_08["frechet"](a[:, :1], b[:, :1]),
+                      (a[:, 0].mean() - b[:, 0].mean()) ** 2 + (a[:, 0].std(ddof=1) - b[:, 0].std(ddof=1)) ** 2)
+    assert np.allclose(names_08["precision_recall"](a, b), metrics.precision_recall(a, b))
+
+
+def test_walk_and_arrows_stay_on_the_shell(names_08):
+    rng = np.random.default_rng(0)
+    a, b, arrow = rng.normal(size=(3, 32))
+    b *= np.linalg.norm(a) / np.linalg.norm(b)
+    for t in (0.0, 0.3, 1.0):
+        assert np.isclose(np.linalg.norm(names_08["slerp"](a, b, t)), np.linalg.norm(a))
+    assert np.allclose(names_08["slerp"](a, b, 1.0), b)
+    assert np.isclose(np.linalg.norm(names_08["move"](a, arrow)), np.linalg.norm(a))
+
+
+def test_slant_is_the_lean_of_the_stroke(names_08):
+    image = np.zeros((1, 28, 28))
+    for row in range(4, 24):
+        image[0, row, 20 - row // 2] = 1  # 두 줄 올라가면 오른쪽으로 한 칸
+    assert np.isclose(names_08["slant"](image)[0], 0.5, atol=0.02)
+
+
+def test_probe_separates_what_is_separable(names_08):
+    labels = np.arange(200) % 10
+    features = np.eye(10)[labels] + 0.05 * np.random.default_rng(0).normal(size=(200, 10))
+    assert names_08["probe"](features[:100], labels[:100], features[100:], labels[100:]) == 1
+
+
+def test_shipped_seeds_show_that_one_run_is_not_enough():
+    """08의 8절: BN을 빼면 어느 시드로 견줘도 나쁘고, LeakyReLU의 차이는 시드를 하나씩만 뽑으면 크기를 알 수 없어요."""
+    plain, leaky, no_norm = (np.array(row) for row in samples.load("08_seeds", "digits").facts["times_floor"])
+    assert no_norm.min() > plain.max()
+    for other in (leaky, no_norm):  # 같은 시드끼리 뺀 차이의 시드 구간이 0을 벗어나요
+        difference = other - plain
+        assert difference.mean() > 2.78 * difference.std(ddof=1) / np.sqrt(5)
+    ratio = leaky[:, None] / plain
+    assert ratio.min() < 1.1 and ratio.max() > 1.6
 
 
 # 07 -----------------------------------------------------------------------------------------------
@@ -222,14 +289,67 @@ def test_gradient_penalty_of_a_linear_critic(slope, expected):
 
 @pytest.mark.parametrize(("real", "fake"), [((1.0, 0.3), (0.0, 0.3)), ((0.0, 0.3), (0.0, 1.0))])
 def test_learned_critic_measures_w1_in_one_dimension(real, fake):
-    names = load_cells("09_wgan", "penalty", "critic-only")
+    """λ가 10이면 W₁보다 크고, 많아야 거리 t에서 t/2λ의 몫만큼(여기서는 5%) 커요."""
+    names = load_cells("09_wgan", "penalty", "teach", "critic-only")
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     real, fake = (rng.normal(*cloud, (5_000, 1)).astype("float32") for cloud in (real, fake))
     critic = names["small_critic"]()
-    names["train_critic"](critic, real, fake, 1_500, 30.0, penalty=names["one_sided_penalty"])  # 치우침은 W₁/2λ쯤
-    gap = np.mean(critic(real)) - np.mean(critic(fake))
-    assert gap == pytest.approx(stats.wasserstein_distance(real[:, 0], fake[:, 0]), rel=0.05)
+    names["teach"](critic, names["one_sided_loss"], real, fake, 1_000, batch=256)
+    ratio = names["score_gap"](critic, real, fake) / stats.wasserstein_distance(real[:, 0], fake[:, 0])
+    assert 1.0 < ratio < 1.08
+
+
+def test_clipping_keeps_every_weight_inside():
+    names = load_cells("09_wgan", "penalty", "teach", "critic-only")
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal([[[1.0]], [[0.0]]], 0.3, (2, 500, 1)).astype("float32")
+    critic = names["small_critic"](names["Clip"](0.1))
+    names["teach"](critic, names["clipped_loss"], real, fake, 20)
+    assert max(np.abs(w).max() for w in critic.get_weights()) <= 0.1 + 1e-7
+
+
+def test_fresh_judges_see_nothing_between_equal_samples_and_everything_between_distant_ones():
+    """새 판별자의 JSD는 멀면 log 2이고, 같은 분포에서 처음 보는 그림이면 0 근처예요. 점수 차는 거리를 따라가요."""
+    names = load_cells("09_wgan", "networks", "penalty", "teach", "judges")
+    rng = np.random.default_rng(0)
+    real, twin = rng.uniform(-0.3, 0.3, (2, 120, 28, 28, 1)).astype("float32")
+    found = {}
+    for shift in (0.0, 0.1, 0.3):
+        keras.utils.set_random_seed(0)
+        critic, discriminator = names["critic"](), names["critic"]()
+        fake = (twin + shift).astype("float32")
+        names["teach"](critic, names["strict_critic_loss"], real[:80], fake[:80], 60)
+        names["teach"](discriminator, names["discriminator_loss"], real[:80], fake[:80], 60)
+        gap = float(np.mean(critic(real[80:])) - np.mean(critic(fake[80:])))
+        jsd = np.log(2) - float(names["discriminator_loss"](discriminator, real[80:], fake[80:])) / 2
+        found[shift] = gap, jsd
+    assert abs(found[0.0][0]) < 0.5 and found[0.0][1] < 0.1
+    assert found[0.1][1] > 0.65 and found[0.3][1] > 0.65  # 멀면 둘 다 log 2
+    assert 0.5 < found[0.1][0] / (0.1 * 28) < 1.1 and 0.5 < found[0.3][0] / (0.3 * 28) < 1.1  # ‖옮긴 것‖ = 28 · shift
+    assert found[0.3][0] > 2 * found[0.1][0]
+
+
+def test_batch_norm_mixes_samples_in_the_penalty_and_layer_norm_does_not():
+    names = load_cells("09_wgan", "normalized")
+    points = np.random.default_rng(0).uniform(-2, 2, (6, 2)).astype("float32")
+    for layer, mixes in ((keras.layers.BatchNormalization, True), (keras.layers.LayerNormalization, False)):
+        keras.utils.set_random_seed(0)
+        lengths = np.linalg.norm(names["influence"](names["normalized_critic"](layer), points), axis=-1)
+        off_diagonal = lengths[~np.eye(6, dtype=bool)]
+        assert (off_diagonal.max() > 0.01) == mixes and (mixes or off_diagonal.max() < 1e-6)
+
+
+def test_dual_price_equals_transport_cost():
+    names = load_cells("09_wgan", "distances", "transport", "dual")
+    places = np.array([0.0, 0.5, 1.7, 4.0])
+    distance = np.abs(places[:, None] - places)
+    for p, q in np.random.default_rng(0).dirichlet(np.ones(4), (10, 2)):
+        cost, plan = names["transport_plan"](p, q, distance)
+        assert np.allclose(plan.sum(axis=1), p) and np.allclose(plan.sum(axis=0), q)
+        assert np.isclose(cost, names["w1_on_line"](places, p, q))
+        assert np.isclose(cost, names["best_critic"](p, q, distance)[0])
 
 
 # 이어 하기 -----------------------------------------------------------------------------------------

@@ -6,22 +6,25 @@ digits는 quick으로 학습시키고, MNIST는 미리 학습해 둔 가중치�
 
 import os
 import sys
+import tempfile
 
 import nbclient
 import nbformat
 import numpy as np
 
 import course_utils
-from course_utils import data, lessons, samples
+from course_utils import data, lessons, metrics, samples, training
 from course_utils.backend import keras
 
 KEPT = 1_000  # 파일 하나에 두는 그림의 수
 SEED = 42
+MOMENTS = (10, 20, 40, 200, 3_200)  # 09의 생성자를 멈추는 스텝
+JUDGE_STEPS = 200
 BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 변수}
     "05_vae": {"05_vae": "generated", "05_vae_map": "latent_map"},
     "06_gan": {"06_gan": "generated"},
-    "08_dcgan": {"08_dcgan": "generated"},
+    "08_dcgan": {"08_dcgan": "generated", "08_dcgan_walk": "walks"},
     "09_wgan": {"09_wgan": "generated"},
 }
 
@@ -45,46 +48,67 @@ def keep(file, run, images):
     print(f"{run.dataset}/{file}: {samples.save(file, run.dataset, images, **run.metrics):,}바이트, {run.metrics}")
 
 
-def vae_cells(dataset):
-    """05의 셀에서 꺼낸 함수들과 데이터."""
-    course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1))
-    digits = data.load(dataset)
-    x_train, x_test = (part[..., None] / np.float32(255) for part in (digits.x_train, digits.x_test))
+def autoencoder_03(dataset, steps=10_000):
+    """03의 도착지: 시험 그림 열 장과 그 재구성, 열 장의 값 3개(points), 학습 그림들의 값 3개(cloud)와 숫자(labels)."""
+    run = course_utils.start("full", dataset, SEED, minutes=(1, 1, 1))
+    lesson, digits = lessons.load_cells("03_autoencoder", "scale", "mlp", "pair"), data.load(dataset)
+    encoder, decoder, autoencoder = lesson["build_autoencoder"]()
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
+    autoencoder.compile(keras.optimizers.Adam(rate), loss="mse", jit_compile=True)
+    training.fit(
+        autoencoder, digits.x_train, 128, steps // 100, run=run, name="03-goal",
+        steps_per_epoch=100, prepare=lesson["to_pair"], augment=dataset == "digits",
+    )  # fmt: skip
+    ten = lesson["scale"](digits.x_test[[np.flatnonzero(digits.y_test == digit)[1] for digit in range(10)]])
+    points, cloud = (encoder.predict(x, verbose=0) for x in (ten, lesson["scale"](digits.x_train[:1_000])))
+    pictures = lesson["unscale"](np.concatenate([ten, decoder.predict(points, verbose=0)]))
+    facts = {"points": points.round(2).tolist(), "cloud": cloud.round(2).tolist()}
+    size = samples.save("03_autoencoder", dataset, pictures, labels=digits.y_train[:1_000].tolist(), steps=steps, **facts)
+    print(f"{dataset}/03_autoencoder({size:,}바이트)")
+
+
+def vae_lesson(dataset):
+    """05의 셀에서 꺼낸 함수들과 데이터, 시험 이미지(0–1)."""
+    run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
     cells = lessons.load_cells("05_vae", "sampling", "conv", "loss", "vae", "dense", "weights")
-    return cells, x_train, x_test[:1_000], digits.y_test[:1_000]
+    return run, cells, digits, digits.x_test[:1_000, ..., None] / np.float32(255)
 
 
-def fit(model, x_train, targets, batch_size, steps, rate, loss=None, jit=False):
-    """steps스텝쯤, 학습률을 코사인으로 줄이며 학습시켜요."""
-    epochs = max(5, round(steps / (len(x_train) // batch_size)))
-    schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * (len(x_train) // batch_size))
-    model.compile(keras.optimizers.Adam(schedule), loss=loss, jit_compile=jit)
-    model.fit(x_train, targets, batch_size=batch_size, epochs=epochs, verbose=0)
+def fit(model, digits, batch_size, steps, rate, run, name, loss=None, prepare=None):
+    """레슨처럼, 적어도 5에폭, steps스텝쯤 학습률을 코사인으로 줄이며 학습시켜요."""
+    per_epoch = len(digits.x_train) // batch_size
+    epochs = max(5, round(steps / per_epoch))
+    schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * per_epoch)
+    model(np.zeros((1, 28, 28, 1), "float32"))
+    model.compile(keras.optimizers.Adam(schedule), loss=loss, jit_compile=False)
+    training.fit(model, digits.x_train, batch_size, epochs, run=run, name=name, prepare=prepare)
 
 
 def ae_05(dataset):
-    """05의 2차원 신경망에서 주사위와 KL 항을 뺀 오토인코더: 사전 분포의 점을 디코딩한 그림과, 시험 이미지의 코드."""
-    cells, x_train, x_test, y_test = vae_cells(dataset)
+    """05의 2차원 신경망에서 주사위와 KL 항을 뺀 오토인코더: 사전 분포의 점을 디코딩한 그림과, 시험 이미지의 잠재 벡터."""
+    run, cells, digits, x_test = vae_lesson(dataset)
     keras.utils.set_random_seed(SEED)
     encoder, decoder = cells["conv_encoder"](2), cells["conv_decoder"](2)
+    encoder = keras.Model(encoder.input, encoder.outputs[0])
     image = keras.Input((28, 28, 1))
-    fit(keras.Model(image, decoder(encoder(image)[0])), x_train, x_train, 60, 1_500, 2e-3, cells["bernoulli_nll"])
+    twin = keras.Model(image, decoder(encoder(image)))
+    fit(twin, digits, 60, 1_500, 2e-3, run, "05_ae", cells["bernoulli_nll"], prepare=lambda x: (x, x))
     z = np.random.default_rng(0).normal(size=(12, 2)).astype("float32")
-    codes = encoder.predict(x_test[:300], verbose=0)[0].round(2).tolist()
-    images = decoder.predict(z, verbose=0)
-    size = samples.save("05_ae", dataset, images, codes=codes, labels=y_test[:300].tolist())
-    print(f"{dataset}/05_ae: {size:,}바이트, 코드의 범위 {np.min(codes, 0)} – {np.max(codes, 0)}")
+    codes = np.round(encoder.predict(x_test[:300], verbose=0).astype(float), 2)
+    facts = {"codes": codes.tolist(), "labels": digits.y_test[:300].tolist()}
+    size = samples.save("05_ae", dataset, decoder.predict(z, verbose=0), **facts)
+    print(f"{dataset}/05_ae: {size:,}바이트, 잠재 벡터의 범위 {codes.min(axis=0)} – {codes.max(axis=0)}")
 
 
 def beta_05(dataset):
     """05의 20차원 VAE를 β마다: 새 그림 12장씩, 시험 이미지의 재구성 항과 KL 항, 일하는 차원."""
-    cells, x_train, x_test, _ = vae_cells(dataset)
+    run, cells, digits, x_test = vae_lesson(dataset)
     z = np.random.default_rng(1).normal(size=(12, 20)).astype("float32")
     images, facts = [], {"beta": BETAS, "reconstruction": [], "kl": [], "active_units": []}
     for beta in BETAS:
         keras.utils.set_random_seed(SEED)
         encoder, decoder = cells["dense_encoder"](20), cells["dense_decoder"](20)
-        fit(cells["VAE"](encoder, decoder, beta), x_train, None, 128, 3_000, 5e-3, jit=True)
+        fit(cells["VAE"](encoder, decoder, beta), digits, 128, 3_000, 5e-3, run, "05_beta")
         mu, log_var = encoder.predict(x_test, verbose=0)
         kl = float(np.mean(cells["kl_divergence"](mu, log_var)))
         log_w = cells["log_weights"](encoder, decoder)
@@ -97,7 +121,96 @@ def beta_05(dataset):
     samples.save("05_beta", dataset, np.concatenate(images), **facts)
 
 
-SWEEPS = {"05_ae": ae_05, "05_beta": beta_05}
+class Bias(keras.layers.Layer):
+    """배치 정규화를 뺀 자리: 채널마다 편향만 더해요."""
+
+    def build(self, shape):
+        self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
+
+    def call(self, x):
+        return x + self.bias
+
+
+def seeds_08(dataset, steps=480, seeds=range(5)):
+    """08의 DCGAN을 설정 셋, 시드마다 짧게 학습시킨 FID(진짜끼리의 몇 배). 그림은 설정마다 첫 시드의 12장."""
+    digits = data.load(dataset)
+    evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+    z = np.random.default_rng(0).normal(size=(evaluator.count, 32))
+    names, times_floor, images = ("그대로", "LeakyReLU 0.3", "BN 없음"), [], []
+    for name in names:
+        row = []
+        for seed in seeds:
+            cells = lessons.load_cells("08_dcgan", "networks", "gan", "train")
+            cells |= {"run": course_utils.start("quick", dataset, seed, minutes=(1, 1, 1)), "x_train": digits.x_train}
+            if name == "BN 없음":
+                cells["batch_norm"] = Bias
+            keras.utils.set_random_seed(seed)
+            model = cells["DCGAN"](cells["generator"](32), cells["discriminator"](1 / 28 if dataset == "digits" else 0.0), 32)
+            if name == "LeakyReLU 0.3":
+                for layer in model.discriminator.layers:
+                    if isinstance(layer, keras.layers.LeakyReLU):
+                        layer.negative_slope = 0.3
+            model(np.zeros((1, 32), "float32"))
+            cells["train"](model, f"08-seeds-{name[:2]}", steps)
+            drawn = cells["paint"](model.average, z)
+            row.append(round(evaluator(drawn)["times_floor"], 3))
+            images += [drawn[:12]] if seed == seeds[0] else []
+            print(dataset, name, seed, row[-1], flush=True)
+        times_floor.append(row)
+    samples.save("08_seeds", dataset, np.concatenate(images), names=names, times_floor=times_floor, steps=steps)
+
+
+def moments_09(dataset):
+    """09의 생성자를 다섯 스텝에서 멈춘 그림과 진짜, 100장씩. 그때마다 새 비평가의 점수 차와 새 판별자의 JSD.
+
+    600장으로 학습시키고 다른 300장에서 재요. '진짜'는 진짜를 겹치지 않는 두 묶음으로 나눠 서로 견준 것이에요.
+    """
+    checkpoints = tempfile.mkdtemp()  # 이어 하지 않아요. 멈춘 순간의 그림이 있어야 하니까요
+    run = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1), checkpoints=checkpoints)
+    digits = data.load(dataset)
+    cells = lessons.load_cells("09_wgan", "networks", "penalty", "teach", "wgan", "train", "judges")
+    steps = lessons.read(lessons.NOTEBOOKS / "09_wgan.ipynb").table["steps"][1]
+    z = np.random.default_rng([SEED, 1]).normal(size=(1_000, 32))
+    pages = {}
+
+    def keep_page(epoch, logs):
+        if 10 * (epoch + 1) in MOMENTS:
+            pages[10 * (epoch + 1)] = cells["draw_images"](wgan.average, z)
+
+    keras.utils.set_random_seed(SEED)
+    wgan = cells["WGANGP"](cells["generator"](32), cells["critic"](), 32)
+    wgan(np.zeros((1, 32), "float32"))
+    wgan.compile(cells["adam"](1e-3, steps), cells["adam"](2e-3, steps), jit_compile=False)
+    training.fit(
+        wgan, digits.x_train, 32, steps // 10, steps_per_epoch=10, run=run, name="09_moments",
+        prepare=cells["to_tanh"], callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=keep_page)],
+    )  # fmt: skip
+
+    everything = np.concatenate([digits.x_train, digits.x_test])
+    everything = everything[np.random.default_rng(SEED).permutation(len(everything))] / np.float32(255)
+    real, pages["진짜"] = everything[:900], everything[900:1_800]
+    real_pm, facts = cells["to_tanh"](real)[..., None], {"gap": [], "jsd": []}
+    for name, page in pages.items():
+        fake_pm = np.float32(cells["to_tanh"](page[:900]))[..., None]
+        keras.utils.set_random_seed(SEED)
+        critic, discriminator = cells["critic"](), cells["critic"]()
+        cells["teach"](critic, cells["strict_critic_loss"], real_pm[:600], fake_pm[:600], JUDGE_STEPS)
+        cells["teach"](discriminator, cells["discriminator_loss"], real_pm[:600], fake_pm[:600], JUDGE_STEPS)
+        on_fresh = real_pm[600:], fake_pm[600:]
+        facts["gap"].append(round(float(np.mean(critic(on_fresh[0])) - np.mean(critic(on_fresh[1]))), 3))
+        facts["jsd"].append(round(float(np.log(2)) - float(cells["discriminator_loss"](discriminator, *on_fresh)) / 2, 4))
+        print(dataset, name, {key: values[-1] for key, values in facts.items()}, flush=True)
+    images = np.concatenate([page[-100:] for page in pages.values()])
+    print(f"{samples.save('09_moments', dataset, images, steps=MOMENTS, **facts):,}바이트")
+
+
+SWEEPS = {
+    "03_autoencoder": autoencoder_03,
+    "05_ae": ae_05,
+    "05_beta": beta_05,
+    "08_seeds": seeds_08,
+    "09_moments": moments_09,
+}
 
 if __name__ == "__main__":
     dataset, *names = sys.argv[1:]

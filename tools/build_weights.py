@@ -10,7 +10,7 @@ import types
 import numpy as np
 
 import course_utils
-from course_utils import batches, data, lessons, metrics, weights
+from course_utils import batches, data, lessons, metrics, training, weights
 from course_utils.backend import keras
 
 SEED = 42
@@ -49,19 +49,22 @@ def lesson_cells(name, *tags):
     return cells, mnist
 
 
-def vae_05(name, kind, sizes, batch_size, adam="Adam", **plan):
+def vae_05(name, kind, sizes, batch_size, epochs):
     """05의 VAE 하나. kind: 노트북의 함수 이름의 앞부분("conv" | "dense"), sizes: 그 함수에 넘길 크기들."""
-    lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "train", "dense", "weights")
+    lesson, mnist = lesson_cells("05_vae", "sampling", "conv", "loss", "vae", "dense", "weights")
+    keras.utils.set_random_seed(SEED)
     encoder, decoder = (lesson[f"{kind}_{half}"](*sizes) for half in ("encoder", "decoder"))
-    vae = lesson["connect"](encoder, decoder)
-    adam = getattr(lesson["keras"].optimizers, adam)
-    history = lesson["train"](vae, name, 0, batch_size, adam=adam, **plan)
+    vae = lesson["VAE"](encoder, decoder)
+    vae(np.zeros((1, 28, 28, 1), "float32"))
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(mnist.x_train) // batch_size))
+    vae.compile(keras.optimizers.Adam(rate), jit_compile=False)
+    history = training.fit(vae, mnist.x_train, batch_size, epochs, run=lesson["run"], name=name)
     bound, x_test = lesson["log_weights"](encoder, decoder), mnist.x_test[..., None] / np.float32(255)
     save(vae, name, history, lambda: f"시험 ELBO {metrics.elbo(bound, x_test, samples=4).mean():.2f} 나트")
 
 
 def dcgan_08(steps=9_000):
-    """08의 DCGAN: 생성자, 판별자, 평균본."""
+    """08의 DCGAN: 생성자, 판별자, EMA 생성자."""
     lesson, mnist = lesson_cells("08_dcgan", "networks", "gan", "train")
     model = lesson["DCGAN"](lesson["generator"](32), lesson["discriminator"](), 32)
     model(np.zeros((1, 32), "float32"))
@@ -76,8 +79,11 @@ def wgan_09(steps=15_000):
     model(np.zeros((1, 32), "float32"))
     z = np.random.default_rng(1).normal(size=(1_000, 32))
     ruler = lesson["Ruler"](metrics.digit_features(mnist.x_train[:1_000])[0], z)
-    optimizers = lesson["adam"](1e-3, steps), lesson["adam"](2e-3, steps)
-    history = lesson["train"](model, "09_wgan", steps, optimizers, 32, ruler)
+    model.compile(lesson["adam"](1e-3, steps), lesson["adam"](2e-3, steps), jit_compile=False)
+    history = training.fit(
+        model, mnist.x_train, 32, 20, steps_per_epoch=steps // 20, run=lesson["run"], name="09_wgan",
+        prepare=lesson["to_tanh"], callbacks=[ruler],
+    )  # fmt: skip
     save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
 
 
@@ -97,19 +103,8 @@ def save(model, name, history, measure):
 
 BUILDERS = {
     "digit_features": digit_features,
-    "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", (2,), 60, epochs=10),
-    "05_vae_dense": lambda: vae_05(
-        "05_vae_dense",
-        "dense",
-        (20, 800, "silu"),
-        128,
-        "Nadam",
-        epochs=200,
-        rate=2e-3,
-        warm_up=0.1,
-        kl_start=1.0,
-        jit=True,
-    ),
+    "05_vae_conv": lambda: vae_05("05_vae_conv", "conv", (2,), 60, 20),
+    "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", (20, 800), 128, 200),
     "08_dcgan": dcgan_08,
     "09_wgan": wgan_09,
 }
