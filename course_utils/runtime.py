@@ -28,16 +28,12 @@ class Run:
         profile: "smoke" | "quick" | "full" 가운데 실제로 쓰는 것.
         dataset: `data.load`에 넘길 이름이나 경로.
         seed: 시드(0 이상 2³¹ 미만).
-        rng: 그 시드로 만든 `numpy.random.Generator`.
         checkpoints: 끊긴 학습을 이어 갈 파일을 두는 폴더.
         metrics: `record`로 모은 지표. 이름 → 숫자(유한하지 않으면 None).
     """
 
     def __init__(self, profile, dataset, seed, checkpoints="checkpoints"):
-        import numpy as np
-
         self.profile, self.dataset, self.seed, self.checkpoints = profile, dataset, seed, Path(checkpoints)
-        self.rng = np.random.default_rng(seed)
         self.metrics = {}
 
     def settings(self, table, at_least=None, **overrides):
