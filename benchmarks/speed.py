@@ -126,7 +126,7 @@ HEAD = ["", "images/s", "최소–최대", "÷ PyTorch", "최소–최대", "첫
 
 
 def rows(results, flops=None):
-    """표의 줄들. `÷ PyTorch`는 같은 바퀴끼리 나눈 비의 가운데값이고, 상대는 같은 정밀도의 가장 빠른 PyTorch예요."""
+    """표의 줄들. `÷ PyTorch`는 같은 바퀴끼리 나눈 비의 중앙값이고, 상대는 같은 정밀도의 가장 빠른 PyTorch예요."""
     median = {title: statistics.median(result.rates) for title, result in results.items() if title != GEMM}
     rivals = {}
     for bf16 in (False, True):

@@ -18,7 +18,7 @@ import nbformat
 from benchmarks.speed import machine, table
 from course_utils import lessons
 
-ROUNDS = 3  # 재는 횟수. 가운데값을 적어요
+ROUNDS = 3  # 재는 횟수. 중앙값을 적어요
 
 # import 셀 뒤에서 실행해요: `fit`에 콜백을 하나 보태 첫 스텝 뒤에 멈춰요
 HOOK = """

@@ -1,4 +1,4 @@
-"""미리 배운 가중치: 저장소의 `data/weights`에 든 작은 파일을 모델에 옮겨 담아요. 파일은 `tools/build_weights.py`가 만들어요."""
+"""미리 학습해 둔 가중치: 저장소의 `data/weights`에 든 작은 파일을 모델에 옮겨 담아요. 파일은 `tools/build_weights.py`가 만들어요."""
 
 import json
 from itertools import zip_longest
@@ -30,7 +30,7 @@ def load(model, name):
             history = {key: list(map(float, values)) for key, values in json.loads(str(saved["history"])).items()}
     except Exception as error:  # 망가진 파일이 낼 수 있는 오류는 다 적을 수 없어요
         raise CourseError(
-            f"미리 배운 가중치를 읽지 못했어요: {path}({type(error).__name__}). "
+            f"미리 학습해 둔 가중치를 읽지 못했어요: {path}({type(error).__name__}). "
             "강의 자료를 다시 내려받아 주세요."
         ) from error
     shapes, wanted = [array.shape for array in arrays], [tuple(variable.shape) for variable in model.weights]

@@ -19,6 +19,11 @@ HEAD_TAGS = ("parameters", "imports", "settings")
 TAGS = {*HEAD_TAGS, "report-figure", "exercise", "solution", "nbval-check-output", "nbval-skip"}
 NOT_BOLD = re.compile(r"\*\*[^*\n]*[)\].,!?%”’»\"'`]\*\*(?=[가-힣])")
 OLD_API = re.compile(r"\bK\.\w+\(|\btf\.keras\b|allow_pickle\s*=\s*True|\bkeras\.backend\b")
+WORDS = {  # 강의에서 쓰지 않기로 한 말: 대신 쓰는 말
+    "훈련": "학습", "되살리": "재구성", "그물": "신경망", "라벨": "레이블", "띠폭": "대역폭", "헛경보": "거짓 양성",
+    "가운데값": "중앙값", "평균본": "EMA 생성자", "특이값": "특잇값", "바둑판무늬": "바둑판 무늬", "젠센": "옌센",
+    "초기값": "초깃값", "미리 배운": "미리 학습해 둔",
+}  # fmt: skip
 MACHINE = re.compile(r"/root/|/home/|/tmp/|/work/|/Users/|C:\\\\")
 
 
@@ -107,6 +112,13 @@ def test_korean_markdown_renders(lesson):
     for cell in lesson.text:
         assert not (found := NOT_BOLD.search(cell.source)), f"굵게 되지 않아요 {found.group()!r}: {where(cell)}"
         assert cell.source.count("$$") % 2 == 0, f"닫히지 않은 수식: {where(cell)}"
+
+
+def test_one_word_for_one_thing(lesson):
+    problems = ROOT / f"course_utils/exercises/lesson_{lesson.number}.py"
+    for where_, text in [(where(cell), cell.source) for cell in lesson.cells] + [("연습문제", problems.read_text("utf-8"))]:
+        found = {word: instead for word, instead in WORDS.items() if word in text}
+        assert not found, f"쓰지 않기로 한 말 {found}: {where_}"
 
 
 def test_code_is_current_and_safe(lesson):

@@ -73,7 +73,7 @@ def dcgan_08(steps=9_000):
 
 
 def wgan_09(steps=15_000):
-    """09의 WGAN-GP: 생성자의 평균본."""
+    """09의 WGAN-GP: EMA 생성자."""
     lesson, mnist = lesson_cells("09_wgan", "networks", "penalty", "wgan", "train")
     model = lesson["WGANGP"](lesson["generator"](32), lesson["critic"](), 32)
     model(np.zeros((1, 32), "float32"))
