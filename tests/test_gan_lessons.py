@@ -196,9 +196,9 @@ def test_probe_separates_what_is_separable(names_08):
 
 
 def test_shipped_seeds_show_that_one_run_is_not_enough():
-    """08의 8절: BN을 빼면 어느 시드로 견줘도 나쁘고, LeakyReLU의 차이는 시드를 하나씩만 뽑으면 크기를 알 수 없어요."""
+    """08의 8절: 두 설정은 어느 시드끼리 견줘도 나쁘지만, 시드를 하나씩만 뽑으면 얼마나 나쁜지는 알 수 없어요."""
     plain, leaky, no_norm = (np.array(row) for row in samples.load("08_seeds", "digits").facts["times_floor"])
-    assert no_norm.min() > plain.max()
+    assert min(leaky.min(), no_norm.min()) > plain.max()
     for other in (leaky, no_norm):  # 같은 시드끼리 뺀 차이의 시드 구간이 0을 벗어나요
         difference = other - plain
         assert difference.mean() > 2.78 * difference.std(ddof=1) / np.sqrt(5)
