@@ -301,11 +301,12 @@ def test_learned_critic_measures_w1_in_one_dimension(real, fake):
 
 
 def test_clipping_keeps_every_weight_inside():
-    names = load_cells("09_wgan", "penalty", "teach", "critic-only")
+    names = load_cells("09_wgan", "penalty", "teach", "critic-only", "clipping")
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     real, fake = rng.normal([[[1.0]], [[0.0]]], 0.3, (2, 500, 1)).astype("float32")
-    critic = names["small_critic"](names["Clip"](0.1))
+    critic = names["small_critic"]()
+    names["clip_weights"](critic, 0.1)
     names["teach"](critic, names["clipped_loss"], real, fake, 20)
     assert max(np.abs(w).max() for w in critic.get_weights()) <= 0.1 + 1e-7
 
