@@ -47,7 +47,7 @@ PROBLEMS = {
                 "버린 방향의 수로 나눴어요. 픽셀당 MSE가 픽셀 몇 개로 나눈 값이었는지 떠올려 보세요.",
             ),
             ((1.5 + 0.4 + 0.1) / 11, "전체 분산에서 차지하는 비율이에요. 비율이 아니라 오차 자체를 구해 보세요."),
-            ((0.4 + 0.1) / 5, "방향을 셋 남겼어요. 코드가 몇 개인지 다시 보세요."),
+            ((0.4 + 0.1) / 5, "방향을 셋 남겼어요. 값 몇 개로 줄이는지 다시 보세요."),
             (
                 (np.sqrt(1.5) + np.sqrt(0.4) + np.sqrt(0.1)) / 5,
                 "고윳값의 제곱근을 더했어요. 고윳값은 이미 그 방향의 분산, 곧 길이의 제곱의 평균이에요.",
@@ -112,7 +112,7 @@ PROBLEMS = {
         mistakes=[
             (
                 lambda x, noise, autoencoder: np.mean((x + noise - autoencoder(x + noise)) ** 2),
-                "잡음 섞인 그림과 견줬어요. 그러면 잡음까지 되살려야 점수가 좋아져요. 정답은 어느 그림이어야 할까요?",
+                "잡음 섞인 그림과 견줬어요. 그러면 잡음까지 재구성해야 점수가 좋아져요. 정답은 어느 그림이어야 할까요?",
             ),
             (
                 lambda x, noise, autoencoder: np.mean((x - autoencoder(x)) ** 2),
@@ -124,7 +124,7 @@ PROBLEMS = {
             ),
             (
                 lambda x, noise, autoencoder: np.mean((x - autoencoder(x) - noise) ** 2),
-                "잡음을 되살린 그림에 더했어요. 잡음은 어느 순간에 섞여야 할까요?",
+                "잡음을 재구성한 그림에 더했어요. 잡음은 어느 순간에 섞여야 할까요?",
             ),
             (
                 lambda x, noise, autoencoder: np.sum((x - autoencoder(x + noise)) ** 2),
@@ -136,7 +136,7 @@ PROBLEMS = {
             ),
             (
                 lambda x, noise, autoencoder: np.mean((noise - autoencoder(x + noise)) ** 2),
-                "출력을 잡음과 견줬어요. 이 문제의 오토인코더는 잡음이 아니라 그림을 되살려요.",
+                "출력을 잡음과 견줬어요. 이 문제의 오토인코더는 잡음이 아니라 그림을 재구성해요.",
             ),
         ],
         nudge="순서대로 써 보세요: 잡음 더하기 → 오토인코더에 넣기 → 무엇과 빼기 → 제곱의 평균.",
