@@ -32,7 +32,7 @@ notebooks: stamp  ## 노트북을 quick으로 다시 실행해 출력을 새로 
 	$(BIN)/jupyter nbconvert --to notebook --inplace --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_all_outputs_tags=solution notebooks/$(LESSON)*.ipynb
 	$(BIN)/python -m tools.stamp
 
-stamp: $(READY)  ## 레슨마다 되풀이되는 것(환경 준비 셀, 배지, 실행 시간, README와 00의 표)을 찍어요
+stamp: $(READY)  ## 레슨마다 되풀이되는 것(환경 준비 셀, 배지, 걸리는 시간, README와 00의 표)을 찍어요
 	$(BIN)/python -m tools.stamp
 
 publish:  ## 포크한 저장소의 주소를 배지와 환경 준비 셀에 적어요: make publish REPO=이름/저장소

@@ -182,7 +182,7 @@ class Adversarial(OurModel):
         self.cells[name] = model
 
     def snapshot(self, count):
-        """심판이 잴 것: EMA 생성자이 그린 그림 (count, 28, 28, 1), 0–1."""
+        """심판이 잴 것: EMA 생성자가 그린 그림 (count, 28, 28, 1), 0–1."""
         z = np.random.default_rng(0).normal(size=(count, self.model.latent_dim)).astype("float32")
         return np.clip((self.model.average.predict(z, batch_size=500, verbose=0) + 1) / 2, 0, 1)
 

@@ -53,6 +53,8 @@ def explain_missing_names():
 
 def _explain(shell, kind, error, traceback, tb_offset=None):
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+    if error.name is None:  # 함수 안의 지역 변수(UnboundLocalError)나 직접 낸 오류. 건너뛴 셀의 탓이 아니에요
+        return
     print(
         f"⚠️ {error.name}이라는 이름이 아직 없어요. 위의 셀을 건너뛰었거나 커널을 다시 켰다면 위에서부터 실행해 주세요"
         "(Colab: 런타임 → 이전 셀 실행). 방금 적은 이름이라면 철자를 확인해 보세요."
