@@ -36,21 +36,6 @@ def several_steps(model, prepare=None):
     return train_function
 
 
-def normal(shape, seed):
-    """표준 정규 난수. `keras.random.normal(shape, seed=seed)`와 같은 수예요(XLA 안에서는 다른 수).
-
-    XLA 안에서도 빨라요. 방식을 정하지 않으면 TensorFlow가 CPU의 XLA에서 열 배쯤 느린 길로 가서, Philox라고 콕 집어 줘요.
-    Salmon 외 (2011), Parallel random numbers: as easy as 1, 2, 3.
-
-    Args:
-        shape: 모양. 그래프 안의 텐서도 돼요.
-        seed: `keras.random.SeedGenerator`. 부를 때마다 상태가 한 칸 나아가요.
-    Returns:
-        float32 텐서.
-    """
-    return tf.random.stateless_normal(shape, tf.cast(seed.next(), "int32"), alg="philox")
-
-
 @keras.saving.register_keras_serializable("course")
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras의 배치 정규화와 같은 셈을, 그림을 배울 때만 TensorFlow의 합친 연산 하나로 해요.
