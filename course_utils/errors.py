@@ -1,8 +1,10 @@
 """학생과 강사에게 보이는 오류."""
 
+import contextlib
 import errno
 import re
 import sys
+from pathlib import Path
 
 LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+@")
 SECRET = re.compile(  # ?access_token=…, &X-Amz-Signature=…, ?apikey=…
@@ -45,10 +47,38 @@ def reason(error):
 
 
 def explain_missing_names():
-    """노트북에서 이름이 없다는 영어 오류(NameError)에, 무엇을 할지 우리말로 덧붙이게 해요."""
+    """노트북에서 이름이 없다는 영어 오류(NameError)에, 무엇을 할지 우리말로 덧붙이게 해요. 다시 켠 커널에서도요.
+
+    다시 켠 커널은 강의를 몰라요. 그래서 강의만의 파이썬(강의 폴더의 가상 환경, Colab)이면, 커널이 켜질 때마다
+    IPython이 실행하는 파일을 그 파이썬의 etc/ipython/startup에 남겨 둬요.
+    """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is not None:
-        shell.set_custom_exc((NameError,), _explain)
+    if shell is None:
+        return
+    shell.set_custom_exc((NameError,), _explain)
+    here, python = Path(__file__).resolve(), Path(sys.prefix).resolve()
+    if "google.colab" in sys.modules or python.is_relative_to(here.parent.parent):
+        file, text = python / "etc/ipython/startup/course.py", AT_START.format(path=str(here))
+        with contextlib.suppress(OSError):  # 쓸 수 없는 곳이면 다시 켠 커널에서만 영어 오류예요
+            if not file.exists() or file.read_text("utf-8") != text:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, "utf-8")
+
+
+AT_START = """# 생성 모델 교실: 커널을 다시 켜고 가운데 셀부터 실행하면, 위에서부터 실행하라고 알려 줘요
+def course(path={path!r}):
+    scope = {{"__name__": "course", "__file__": path}}
+    try:
+        with open(path, encoding="utf-8") as file:
+            exec(file.read(), scope)
+    except OSError:  # 강의 폴더를 옮겼거나 지웠어요
+        return
+    scope["explain_missing_names"]()
+
+
+course()
+del course
+"""
 
 
 def _explain(shell, kind, error, traceback, tb_offset=None):

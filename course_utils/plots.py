@@ -201,6 +201,19 @@ class Diagram:
         return patch, (x, y)
 
 
+PLAYER_BUTTONS = [
+    ("Decrease speed", "fa-minus", "느리게", "−"),
+    ("First frame", "fa-fast-backward", "처음 장면", "|◀"),
+    ("Previous frame", "fa-step-backward", "앞 장면", "‹"),
+    ("Play backwards", "fa-play fa-flip-horizontal", "거꾸로 재생", "◀"),
+    ("Pause", "fa-pause", "멈춤", "❚❚"),
+    ("Play", "fa-play", "재생", "▶"),
+    ("Next frame", "fa-step-forward", "다음 장면", "›"),
+    ("Last frame", "fa-fast-forward", "마지막 장면", "▶|"),
+    ("Increase speed", "fa-plus", "빠르게", "+"),
+]
+
+
 def play(animation):
     """matplotlib 애니메이션을 커널 없이도 재생되는 HTML로 바꿔요. 같은 내용이면 늘 같은 HTML이에요.
 
@@ -212,7 +225,11 @@ def play(animation):
     import matplotlib.pyplot as plt
     from IPython.display import HTML
 
-    html = animation.to_jshtml(default_mode="once")
+    html = re.sub(r'<link rel="stylesheet".*?>', "", animation.to_jshtml(default_mode="once"), flags=re.DOTALL)
+    for english, icon, korean, sign in PLAYER_BUTTONS:  # 단추를 우리말로, 인터넷에서 가져오던 그림을 글자로
+        html = html.replace(f'"{english}"', f'"{korean}"').replace(f'<i class="fa {icon}"></i>', sign)
+    for english, korean in (("Repetition mode", "되풀이"), ("Once", "한 번"), ("Loop", "계속"), ("Reflect", "오가며")):
+        html = html.replace(f'"{english}"', f'"{korean}"').replace(f">{english}<", f">{korean}<")
     random_id = re.search(r'id="_anim_img([0-9a-f]{32})"', html).group(1)
     stable_id = sha256(html.replace(random_id, "").encode()).hexdigest()[:32]
     plt.close(animation._fig)

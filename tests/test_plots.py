@@ -114,7 +114,10 @@ def test_animation_html_is_stable_and_needs_no_kernel():
         return plots.play(FuncAnimation(figure, lambda i: line.set_ydata([0, i]), frames=3)).data
 
     assert build() == build()
-    assert "data:image/png;base64" in build() and "http" not in build().split("<script")[-1]
+    page = build()
+    assert "data:image/png;base64" in page and "http" not in page and "fa-" not in page  # 인터넷이 없어도
+    for english in ("Once", "Loop", "Reflect", "Repetition", "frame\"", "speed\"", "Play\"", "Pause\""):
+        assert english not in page, english
 
 
 def draw(mu, kind):

@@ -178,3 +178,17 @@ def test_a_missing_name_in_a_notebook_says_to_run_from_the_top(code, told):
     command = [sys.executable, "-m", "IPython", "--colors=NoColor", "-c", setup + code]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent).stdout
     assert "Error" in shown and ("위에서부터 실행" in shown) == told
+
+
+def test_a_kernel_started_again_says_it_too(tmp_path):
+    def python(code):
+        place = f"import sys, types; sys.prefix = {str(tmp_path)!r}; import IPython; "
+        command = [sys.executable, "-c", place + f"IPython.start_ipython(['--colors=NoColor', '-c', {code!r}])"]
+        return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent).stdout
+
+    assert "위에서부터" not in python("np.zeros(3)")
+    colab = "import sys, types; sys.modules['google.colab'] = types.ModuleType('google.colab'); "
+    python(colab + "from course_utils.errors import explain_missing_names; explain_missing_names()")
+    shown = python("np.zeros(3)")  # 다시 켠 커널에서 가운데 셀부터
+    assert "NameError" in shown and "위에서부터 실행" in shown
+    assert "NameError" in python("course")  # 학생의 이름을 더럽히지 않아요
