@@ -18,7 +18,8 @@ course: $(READY)  ## 모든 레슨을 실행해 runs/course 에 결과와 보고
 
 test: $(READY)  ## 모든 시험(pytest + nbval). CI=true이면 모든 셀을 한 번 더 실행해 보는 시험까지
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest $(if $(CI),,--ignore=tests/test_any_order.py)
+	$(BIN)/python -m pytest --ignore=tests/test_any_order.py
+	$(if $(CI),$(BIN)/python -m pytest tests/test_any_order.py --dist=load)
 
 colab-test: $(COLAB)/.ready  ## Colab처럼: 그 버전들의 새 환경에서, 빈 폴더의 .ipynb만으로 모든 레슨을 실행해요
 	$(COLAB)/bin/python tools/colab_rehearsal.py

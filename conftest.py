@@ -3,17 +3,9 @@
 import os
 
 import matplotlib
-import pytest
 
 os.environ.setdefault("COURSE_PROFILE", "smoke")
 os.environ.setdefault("COURSE_DATASET", "digits")
 os.environ.setdefault("PYTHONUTF8", "1")
 os.environ.setdefault("PYTHONWARNINGS", "error:Glyph")  # 한글이 네모로 깨지면 오류
 matplotlib.use("agg")  # 환경 변수로 정하면 커널도 그림을 그리지 않게 돼요
-
-
-def pytest_collection_modifyitems(items):
-    """한 파일의 시험은 한 프로세스에서. 레슨마다 오래 걸리는 test_any_order만 나눠 해요."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(item.nodeid if "any_order" in file else file))
