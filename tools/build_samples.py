@@ -28,7 +28,7 @@ LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 �
     "09_wgan": {"09_wgan": "generated"},
     "10_autoregressive": {
         "10_completions": "completions",
-        "10_nade": "nade_draw(KEPT, *[np.array(w) for w in (nade.W, nade.c, nade.V, nade.b)], np.random.default_rng(1))",
+        "10_nade": "nade_draw(KEPT, *nade_weights, np.random.default_rng(1))",
         "10_made": "naive_draw(made, KEPT, np.random.default_rng(1))",
         "10_pixelcnn": "np.concatenate([draw(paint, np.random.default_rng([1, k]))[0] for k in range(KEPT // 100)])",
     },
@@ -213,14 +213,15 @@ def moments_09(dataset):
 def orders_10(dataset):
     """10의 NADE를 픽셀을 세는 세 순서로 똑같이 학습시킨 시험 나트와, 위 절반이 가려진 숫자 열 장을 두 번씩 채운 것."""
     run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
-    cells = lessons.load_cells("10_autoregressive", "tiny", "base", "nade", "train") | {"run": run}
+    cells = lessons.load_cells("10_autoregressive", "tiny", "base", "nade", "train")
+    cells["run"] = run
     steps = lessons.read(lessons.NOTEBOOKS / "10_autoregressive.ipynb").table["nade_steps"][1]
     sigmoid, raster = cells["sigmoid"], np.arange(784)
     orders = {"래스터": raster, "거꾸로": raster[::-1], "섞은 순서": np.random.default_rng(SEED).permutation(784)}
     brightness = digits.x_test.reshape(-1, 784) / 255
     bits = (np.random.default_rng(0).uniform(size=brightness.shape) < brightness).astype("float32")
     chosen = bits[[np.flatnonzero(digits.y_test == digit)[-1] for digit in range(10)]]
-    rows, nats = {"원래": chosen, "위를 가린 것": np.where(raster >= 392, chosen, 0.5)}, []
+    rows, nats = {"원래": chosen, "위를 가림": np.where(raster >= 392, chosen, 0.5)}, []
     for name, order in orders.items():
         keras.utils.set_random_seed(SEED)
         images = digits.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28)
@@ -230,7 +231,7 @@ def orders_10(dataset):
         print(dataset, name, nats[-1], flush=True)
         if name == "섞은 순서":
             continue
-        W, c, V, b = (np.array(weight) for weight in (model.W, model.c, model.V, model.b))
+        W, c, V, b = (weight.numpy() for weight in (model.W, model.c, model.V, model.b))
         for k in (1, 2):
             rng, a, filled = np.random.default_rng(k), np.tile(c, (10, 1)), chosen.copy()
             for i, pixel in enumerate(order):

@@ -1,13 +1,6 @@
 """10. 자기회귀 모델의 연습문제."""
 
-import numpy as np
-
 from course_utils.exercises import Problem
-
-
-def _paths(n, number, see=np.less_equal, use=np.less):
-    pixel = np.arange(1, n + 1)
-    return see(pixel[:, None], number[None, :]).astype(float) @ use(number[:, None], pixel[None, :]).astype(float)
 
 
 PROBLEMS = {
@@ -43,34 +36,9 @@ PROBLEMS = {
         nudge="−log p가 80쯤이면 p = e⁻⁸⁰이에요. 80을 log 10 = 2.3으로 나눠 보세요.",
     ),
     "10-3": Problem(
-        form="made_paths(n, number) 꼴의 함수",
-        answer=_paths,
-        inputs=((4, np.array([1, 2, 3, 2])), (6, np.array([1, 5, 3, 3, 2]))),
-        why="j ≤ m이고 m < i이니 j < i인 칸에만 길이 있어요. 대각선과 그 아래(미래)는 모두 0이에요.",
-        mistakes=[
-            (
-                lambda n, number: _paths(n, number, use=np.less_equal),
-                "대각선이 0이 아니에요. i번째 질문이 자기 답을 봐요. 출력 쪽의 부등호를 보세요.",
-            ),
-            (
-                lambda n, number: _paths(n, number, see=np.less),
-                "새지는 않지만, 바로 앞의 픽셀을 보지 못해요. 유닛 m은 m번째 픽셀까지 봐도 돼요.",
-            ),
-            (
-                lambda n, number: _paths(n, number, see=np.less, use=np.less_equal),
-                "새지는 않지만 약속과 달라요. 입력 쪽이 ≤, 출력 쪽이 <예요.",
-            ),
-            (
-                lambda n, number: _paths(n, number, np.greater_equal, np.greater),
-                "부등호의 방향이 거꾸로예요. 미래의 픽셀만 보는 모델이 됐어요.",
-            ),
-        ],
-        nudge="4절의 두 조건을 그대로 적으세요: 픽셀 ≤ 유닛의 번호, 유닛의 번호 < 질문의 번호.",
-    ),
-    "10-4": Problem(
         form="가, 나, 다, 라의 번호 네 개",
         answer=[3, 1, 2, 4],
-        why="합이 1이 아니면 확률이 아니니 답을 미리 본 거예요(가). 합은 맞는데 학습 손실만 784배 작으면 평균을 적은 것(나), 학습과 시험이 크게 벌어지면 외운 것(다), 독립인 모델의 값에 멈췄으면 앞을 보지 못하는 것(라)이에요.",
+        why="합이 1이 아니면 확률이 아니에요. 시험의 40나트가 동전의 바닥(50.6)보다 낮은 것도 답을 보았다는 표시예요(가). 학습 손실만 784배 작으면 평균을 적은 것(나), 학습과 시험이 크게 벌어지면 고정된 동전까지 외운 것(다), 독립인 모델의 값이면 앞을 보지 못하는 것(라)이에요.",
         mistakes=[
             ([2, 1, 3, 4], "(가)의 합을 보세요. 1이 아니면 외운 것이 아니라 확률이 아닌 거예요."),
             ([1, 3, 2, 4], "(나)의 합은 1이에요. 학습 손실에 784를 곱하면 얼마인가요?"),
@@ -79,7 +47,7 @@ PROBLEMS = {
         ],
         nudge="먼저 합이 1이 아닌 줄을 찾으세요. 다음에는 150나트가 어떤 모델의 값이었는지 떠올려 보세요.",
     ),
-    "10-5": Problem(
+    "10-4": Problem(
         form="숫자 하나(정수)",
         answer=24,
         why="A는 위로 세 줄, B는 한 층에 한 줄씩 더 봐요. 27줄 위까지 보려면 3 + B = 27이에요. 벌려서(1, 2, 4) 쌓으면 여섯 층에 14줄을 더 봐요.",
