@@ -2,7 +2,6 @@
 
 from course_utils.exercises import Problem
 
-
 PROBLEMS = {
     "10-1": Problem(
         form="ar_parameters(n, N) 꼴의 함수",
