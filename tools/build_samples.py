@@ -21,11 +21,17 @@ SEED = 42
 MOMENTS = (10, 20, 40, 200, 3_200)  # 09의 생성자를 멈추는 스텝
 JUDGE_STEPS = 200
 BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 변수}
+LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 변수나 그것을 그리는 식}
     "05_vae": {"05_vae": "generated", "05_vae_map": "latent_map"},
     "06_gan": {"06_gan": "generated"},
     "08_dcgan": {"08_dcgan": "generated", "08_dcgan_walk": "walks"},
     "09_wgan": {"09_wgan": "generated"},
+    "10_autoregressive": {
+        "10_completions": "completions",
+        "10_nade": "nade_draw(KEPT, *nade_weights, np.random.default_rng(1))",
+        "10_made": "naive_draw(made, KEPT, np.random.default_rng(1))",
+        "10_pixelcnn": "np.concatenate([draw(paint, np.random.default_rng([1, k]))[0] for k in range(KEPT // 100)])",
+    },
 }
 
 
@@ -36,7 +42,7 @@ def lesson(name, dataset):
     chosen = {"profile": "quick", "dataset": dataset, "pretrained": dataset == "mnist"}
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in chosen.items() if f"{key} =" in cell.source)
     keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in LESSONS[name].items())
-    notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import keep\n" + keep))
+    notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import KEPT, keep\n" + keep))
     os.environ["COURSE_STATIC"] = "1"
     nbclient.execute(notebook, cwd=os.getcwd(), timeout=None)
     print(notebook.cells[-1].outputs[0].text, end="")
@@ -204,12 +210,47 @@ def moments_09(dataset):
     print(f"{samples.save('09_moments', dataset, images, steps=MOMENTS, **facts):,}바이트")
 
 
+def orders_10(dataset):
+    """10의 NADE를 픽셀을 세는 세 순서로 똑같이 학습시킨 시험 나트와, 위 절반이 가려진 숫자 열 장을 두 번씩 채운 것."""
+    run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
+    cells = lessons.load_cells("10_autoregressive", "tiny", "base", "nade", "train")
+    cells["run"] = run
+    steps = lessons.read(lessons.NOTEBOOKS / "10_autoregressive.ipynb").table["nade_steps"][1]
+    sigmoid, raster = cells["sigmoid"], np.arange(784)
+    orders = {"래스터": raster, "거꾸로": raster[::-1], "섞은 순서": np.random.default_rng(SEED).permutation(784)}
+    brightness = digits.x_test.reshape(-1, 784) / 255
+    bits = (np.random.default_rng(0).uniform(size=brightness.shape) < brightness).astype("float32")
+    chosen = bits[[np.flatnonzero(digits.y_test == digit)[-1] for digit in range(10)]]
+    rows, nats = {"원래": chosen, "위를 가림": np.where(raster >= 392, chosen, 0.5)}, []
+    for name, order in orders.items():
+        keras.utils.set_random_seed(SEED)
+        images = digits.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28)
+        model = cells["built"](cells["NADE"](cells["log_odds"](images), 500))
+        cells["train"](model, images, "10-orders", steps, 6, 224, 4e-3)
+        nats.append(round(float(cells["test_nats"](model, bits[:, order]).mean()), 2))
+        print(dataset, name, nats[-1], flush=True)
+        if name == "섞은 순서":
+            continue
+        W, c, V, b = (weight.numpy() for weight in (model.W, model.c, model.V, model.b))
+        for k in (1, 2):
+            rng, a, filled = np.random.default_rng(k), np.tile(c, (10, 1)), chosen.copy()
+            for i, pixel in enumerate(order):
+                if pixel < 392:
+                    filled[:, pixel] = rng.uniform(size=10) < sigmoid(cells["relu"](a) @ V[i] + b[i])
+                a = a + filled[:, [pixel]] * W[i]
+            rows[f"{name} {k}"] = filled
+    images = np.concatenate(list(rows.values()))
+    size = samples.save("10_orders", dataset, images, names=list(orders), nats=nats, rows=list(rows), steps=steps)
+    print(f"{dataset}/10_orders: {size:,}바이트")
+
+
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
     "05_beta": beta_05,
     "08_seeds": seeds_08,
     "09_moments": moments_09,
+    "10_orders": orders_10,
 }
 
 if __name__ == "__main__":

@@ -87,6 +87,19 @@ def wgan_09(steps=15_000):
     save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
 
 
+def autoregressive_10(name, kind, size, epochs, batch_size, rate):
+    """10의 모델 하나. kind: 노트북의 클래스, size: 은닉 유닛이나 채널의 수."""
+    lesson, mnist = lesson_cells("10_autoregressive", "base", "nade", "train", "made", "pixelcnn")
+    keras.utils.set_random_seed(SEED)
+    model = lesson["built"](lesson[kind](lesson["log_odds"](mnist.x_train), size))
+    history = lesson["train"](model, mnist.x_train, name, 1, epochs, batch_size, rate)
+    if kind == "MADE":
+        model.W.assign(model.W * model.see)  # 쓰지 않는 가중치는 0으로: 파일이 작아져요
+    brightness = mnist.x_test.reshape(-1, 784) / 255
+    bits = (np.random.default_rng(0).uniform(size=brightness.shape) < brightness).astype("float32")
+    save(model, name, {"loss": history["loss"][-1:]}, lambda: f"시험 −log p {lesson['test_nats'](model, bits).mean():.2f} 나트")
+
+
 def sample_quality(mnist, draw, network):
     evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
@@ -107,6 +120,9 @@ BUILDERS = {
     "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", (20, 800), 128, 200),
     "08_dcgan": dcgan_08,
     "09_wgan": wgan_09,
+    "10_nade": lambda: autoregressive_10("10_nade", "NADE", 500, 17, 224, 4e-3),
+    "10_made": lambda: autoregressive_10("10_made", "MADE", 500, 21, 112, 4e-3),
+    "10_pixelcnn": lambda: autoregressive_10("10_pixelcnn", "PixelCNN", 32, 2, 32, 3e-3),
 }
 
 
