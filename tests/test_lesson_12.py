@@ -153,7 +153,7 @@ def test_three_pairs_give_two_thirds_for_a_perfect_generator(cells):
 
 def test_captions_are_true_and_held_out_combinations_never_appear(cells):
     """학습에 나오는 문장: 맞는 문장은 그림에서 잰 것과 같고, 틀린 문장은 어긋나고, 빼 둔 조합은 그림에도 문장에도 없어요."""
-    gan, prepare = model(cells, "text")
+    _, prepare = model(cells, "text")
     said = {cells["bag"](sentence).tobytes(): number for number, shape in enumerate(cells["SHAPES"])
             for sentence in cells["sentences"](*shape)}  # fmt: skip
     assert len(said) == 540  # 문장마다 낱말 가방이 달라요

@@ -87,6 +87,77 @@ def wgan_09(steps=15_000):
     save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
 
 
+LESSON_12 = ("from-08", "networks", "gan", "train", "attributes")
+
+
+def conditional_12(steps=4_000):
+    """12의 조건부 GAN: EMA 생성자."""
+    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12)
+    lesson["y_train"] = mnist.y_train
+    keras.utils.set_random_seed(SEED)
+    model = lesson["ConditionalGAN"](lesson["generator"](16, 10), lesson["body"](), lesson["head"](10))
+    model([np.zeros((1, 16), "float32"), np.zeros((1, 10), "float32")])
+    lesson["train"](model, "12_conditional", steps, lesson["with_label"], len(mnist.x_train))
+    asked = np.arange(10_000) % 10
+    save(model.average, "12_conditional", {}, lambda: quality_12(lesson, mnist, model.average, np.eye(10)[asked], asked))
+
+
+def infogan_12(steps=4_000):
+    """12의 InfoGAN: EMA 생성자."""
+    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, "blind", "shaker", "info", "info-data", "score")
+    keras.utils.set_random_seed(SEED)
+    model = lesson["InfoGAN"](
+        lesson["generator"](16, 12, late_dim=1), lesson["body"](), lesson["blind_head"](), lesson["finder"]()
+    )
+    model([np.zeros((1, 16), "float32"), np.zeros((1, 12), "float32")])
+    model.finder(model.body(np.zeros((1, 28, 28, 1), "float32")))
+    lesson["train"](model, "12_infogan", steps, lesson["without_label"], len(mnist.x_train))
+    codes = np.arange(10_000) % 10
+    c = np.concatenate([np.eye(10)[codes], np.random.default_rng(1).uniform(-1, 1, (10_000, 2))], axis=1)
+    save(model.average, "12_infogan", {}, lambda: quality_12(lesson, mnist, model.average, c))
+
+
+def text_12(steps=5_000):
+    """12의 글에서 그림으로 가는 GAN: 그리는 신경망(EMA)과 대답하는 신경망."""
+    tags = ("captions", "encoder", "wrong", "text", "drawer-and-judge", "obey")
+    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, *tags)
+    labels = mnist.y_train.astype(int)
+    lesson["thick_edges"] = lesson["edges_of"](lesson["thickness"](mnist.x_train), labels)
+    lesson["lean_edges"] = lesson["edges_of"](lesson["slant"](mnist.x_train), labels)
+    combo = lesson["shape_of"](mnist.x_train, labels)
+    seen = ~np.isin(combo, lesson["HELD_OUT"])
+    lesson.update(x_seen=mnist.x_train[seen], combo_seen=combo[seen].astype("int32"))
+    keras.utils.set_random_seed(SEED)
+    model = lesson["TextGAN"](lesson["generator"](16, 32), lesson["body"](), lesson["head"](32), lesson["text_encoder"]())
+    model([np.zeros((1, 16), "float32"), lesson["BAGS"][0, :1]])
+    lesson["text_gan"] = model
+    lesson["train"](model, "12_text", steps, model.with_sentences, int(seen.sum()))
+
+    def measure():
+        grades = []
+        for combos in (np.setdiff1d(np.arange(90), lesson["HELD_OUT"]), lesson["HELD_OUT"]):
+            asked = np.resize(combos, 3_200)
+            row = lesson["obedience"](lesson["ask"](asked, 1), asked)
+            grades.append(", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+        evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
+        fid = evaluator(lesson["ask"](np.resize(np.arange(90), evaluator.count), 3))["times_floor"]
+        return f"배운 조합 {grades[0]} · 처음 보는 조합 {grades[1]} · FID {fid:.2f}배"
+
+    save(lesson["drawer_and_judge"](model), "12_text", {}, measure)
+
+
+def quality_12(lesson, mnist, network, c, asked=None):
+    """시킨 숫자와 맞는 비율(asked가 없으면 코드의 일대일 정확도)과 FID."""
+    images = lesson["paint"](network, np.random.default_rng(0).normal(size=(len(c), 16)), c)
+    read = lesson["read_digit"](images)
+    if asked is None:
+        agree = lesson["one_to_one"](lesson["code_table"](c[:, :10].argmax(axis=1), read))[0]
+    else:
+        agree = np.mean(read == asked)
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
+    return f"맞는 비율 {agree:.3f}, FID {evaluator(images[: evaluator.count])['times_floor']:.2f}배"
+
+
 def sample_quality(mnist, draw, network):
     evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
@@ -107,6 +178,9 @@ BUILDERS = {
     "05_vae_dense": lambda: vae_05("05_vae_dense", "dense", (20, 800), 128, 200),
     "08_dcgan": dcgan_08,
     "09_wgan": wgan_09,
+    "12_conditional": conditional_12,
+    "12_infogan": infogan_12,
+    "12_text": text_12,
 }
 
 
