@@ -264,7 +264,7 @@ def no_wrong_12(dataset):
         cells["generator"](16, 32), cells["body"](cells["jitter"]), cells["head"](32), cells["text_encoder"](), wrong_weight=0.0
     )  # fmt: skip
     model([np.zeros((1, 16), "float32"), cells["BAGS"][0, :1]])
-    cells["text_gan"] = model
+    cells["draw_text"] = lambda z, words: cells["paint"](model, z, words)
     cells["train"](model, "12-no-wrong", steps["text_steps"], model.with_sentences, int(seen.sum()))
     facts = {}
     for key, combos in {"": np.setdiff1d(np.arange(90), cells["HELD_OUT"]), "_new": cells["HELD_OUT"]}.items():

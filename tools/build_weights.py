@@ -130,7 +130,7 @@ def text_12(steps=5_000):
     keras.utils.set_random_seed(SEED)
     model = lesson["TextGAN"](lesson["generator"](16, 32), lesson["body"](), lesson["head"](32), lesson["text_encoder"]())
     model([np.zeros((1, 16), "float32"), lesson["BAGS"][0, :1]])
-    lesson["text_gan"] = model
+    lesson["draw_text"] = lambda z, words: lesson["paint"](model, z, words)
     lesson["train"](model, "12_text", steps, model.with_sentences, int(seen.sum()))
 
     def measure():
