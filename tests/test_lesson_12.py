@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import special
 
-from course_utils import callbacks, data, training
+from course_utils import callbacks, data, training, weights
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 from course_utils.runtime import Run
 
 NAME = "12_conditional_infogan_text"
 SHARED = ("from-08", "networks", "gan", "train", "attributes")
-TEXT = ("captions", "encoder", "wrong", "text")
+TEXT = ("captions", "encoder", "wrong", "text", "drawer-and-judge")
 SGD = keras.optimizers.SGD
 ops = keras.ops
 
@@ -231,3 +231,23 @@ def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, mon
     assert "2에폭 다음부터" in capsys.readouterr().out
     assert all(np.array_equal(one, other) for one, other in zip(whole, rest, strict=True))
     assert record.keys() == again.keys() and all(np.array_equal(record[key], again[key]) for key in record)
+
+
+@pytest.mark.parametrize("name", ["12_conditional", "12_infogan", "12_text"])
+def test_pretrained_models_draw_what_they_are_told(cells, name):
+    """저장소의 가중치로 그리면 시킨 숫자로 읽혀요. InfoGAN은 코드마다 한 숫자예요."""
+    gan, _ = model(cells, name[3:].replace("gan", ""))
+    shipped = cells["drawer_and_judge"](gan) if name == "12_text" else gan.average
+    weights.load(shipped, name)
+    asked, rng = np.arange(300) % 10, np.random.default_rng(0)
+    z, one_hot = rng.normal(size=(300, 16)), np.eye(10)[asked]
+    if name == "12_conditional":
+        images = cells["paint"](gan.average, z, one_hot)
+    elif name == "12_infogan":
+        images = cells["paint"](gan.average, z, np.concatenate([one_hot, rng.uniform(-1, 1, (300, 2))], axis=1))
+    else:
+        images = cells["paint"](gan, z, cells["BAGS"][9 * asked + rng.integers(0, 9, 300), 0])
+    counts = cells["code_table"](asked, cells["read_digit"](images))
+    accuracy, named = cells["one_to_one"](counts)
+    assert accuracy > (0.8 if name == "12_infogan" else 0.95)
+    assert name == "12_infogan" or list(named) == list(range(10))

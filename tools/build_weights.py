@@ -90,7 +90,7 @@ def wgan_09(steps=15_000):
 LESSON_12 = ("from-08", "networks", "gan", "train", "attributes")
 
 
-def conditional_12(steps=4_000):
+def conditional_12(steps=2_000):
     """12의 조건부 GAN: EMA 생성자."""
     lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12)
     lesson["y_train"] = mnist.y_train
@@ -102,7 +102,7 @@ def conditional_12(steps=4_000):
     save(model.average, "12_conditional", {}, lambda: quality_12(lesson, mnist, model.average, np.eye(10)[asked], asked))
 
 
-def infogan_12(steps=4_000):
+def infogan_12(steps=2_000):
     """12의 InfoGAN: EMA 생성자."""
     lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, "blind", "shaker", "info", "info-data", "score")
     keras.utils.set_random_seed(SEED)
@@ -117,7 +117,7 @@ def infogan_12(steps=4_000):
     save(model.average, "12_infogan", {}, lambda: quality_12(lesson, mnist, model.average, c))
 
 
-def text_12(steps=5_000):
+def text_12(steps=2_500):
     """12의 글에서 그림으로 가는 GAN: 그리는 신경망(EMA)과 대답하는 신경망."""
     tags = ("captions", "encoder", "wrong", "text", "drawer-and-judge", "obey")
     lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, *tags)
