@@ -29,6 +29,7 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수(와
     "12_conditional_infogan_text": {
         "12_conditional": "coarse(label_images), labels=label_digits[:KEPT]",
         "12_text": "coarse(text_images), labels=every_combo[:KEPT] // 9, combos=every_combo[:KEPT]",
+        "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
 }
 
@@ -39,7 +40,8 @@ def lesson(name, dataset):
     (cell,) = lessons.tagged(notebook, "parameters")
     chosen = {"profile": "quick", "dataset": dataset, "pretrained": dataset == "mnist"}
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in chosen.items() if f"{key} =" in cell.source)
-    keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in LESSONS[name].items())
+    kept = {file: variable for file, variable in LESSONS[name].items() if (dataset, file) != ("digits", "12_infogan")}
+    keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in kept.items())  # 그 하나는 info_12가 만들어요
     notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import KEPT, coarse, keep\n" + keep))
     os.environ["COURSE_STATIC"] = "1"
     nbclient.execute(notebook, cwd=os.getcwd(), timeout=None)
