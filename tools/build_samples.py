@@ -21,7 +21,7 @@ SEED = 42
 MOMENTS = (10, 20, 40, 200, 3_200)  # 09의 생성자를 멈추는 스텝
 JUDGE_STEPS = 200
 BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 변수나 그것을 그리는 식}
+LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 식(과 함께 적어 둘 것)}
     "05_vae": {"05_vae": "generated", "05_vae_map": "latent_map"},
     "06_gan": {"06_gan": "generated"},
     "08_dcgan": {"08_dcgan": "generated", "08_dcgan_walk": "walks"},
@@ -32,6 +32,11 @@ LESSONS = {  # 노트북: {저장할 이름: 그 그림이 담긴 노트북의 �
         "10_made": "naive_draw(made, KEPT, np.random.default_rng(1))",
         "10_pixelcnn": "np.concatenate([draw(paint, np.random.default_rng([1, k]))[0] for k in range(KEPT // 100)])",
     },
+    "12_conditional_infogan_text": {
+        "12_conditional": "coarse(label_images), labels=label_digits[:KEPT]",
+        "12_text": "coarse(text_images), labels=every_combo[:KEPT] // 9, combos=every_combo[:KEPT]",
+        "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
+    },
 }
 
 
@@ -41,17 +46,25 @@ def lesson(name, dataset):
     (cell,) = lessons.tagged(notebook, "parameters")
     chosen = {"profile": "quick", "dataset": dataset, "pretrained": dataset == "mnist"}
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in chosen.items() if f"{key} =" in cell.source)
-    keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in LESSONS[name].items())
-    notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import KEPT, keep\n" + keep))
+    kept = {file: variable for file, variable in LESSONS[name].items() if (dataset, file) != ("digits", "12_infogan")}
+    keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in kept.items())  # 그 하나는 info_12가 만들어요
+    notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import KEPT, coarse, keep\n" + keep))
     os.environ["COURSE_STATIC"] = "1"
     nbclient.execute(notebook, cwd=os.getcwd(), timeout=None)
     print(notebook.cells[-1].outputs[0].text, end="")
 
 
-def keep(file, run, images):
-    """(노트북 안에서) 그림 KEPT장과 기록한 지표를 저장해요."""
+def coarse(images):
+    """0–1의 그림을 17단계로(digits의 원본도 17단계예요). 파일이 3분의 1이 되고, FID는 거의 그대로예요."""
+    return np.round(16 * np.clip(images, 0, 1)) / 16
+
+
+def keep(file, run, images, **more):
+    """(노트북 안에서) 그림 KEPT장과 기록한 지표, 더 적어 둘 것을 저장해요."""
     images = np.reshape(images, (-1, 28, 28))[:KEPT]
-    print(f"{run.dataset}/{file}: {samples.save(file, run.dataset, images, **run.metrics):,}바이트, {run.metrics}")
+    more = {name: np.asarray(values).tolist() for name, values in more.items()}
+    size = samples.save(file, run.dataset, images, **run.metrics, **more)
+    print(f"{run.dataset}/{file}: {size:,}바이트, {run.metrics}")
 
 
 def autoencoder_03(dataset, steps=10_000):
@@ -242,6 +255,106 @@ def orders_10(dataset):
     images = np.concatenate(list(rows.values()))
     size = samples.save("10_orders", dataset, images, names=list(orders), nats=nats, rows=list(rows), steps=steps)
     print(f"{dataset}/10_orders: {size:,}바이트")
+def lesson_12(dataset, *tags):
+    """12의 셀에서 꺼낸 함수들. 데이터와 자의 경계까지 노트북처럼 정해요."""
+    digits = data.load(dataset)
+    shared = ("from-08", "networks", "gan", "train", "attributes")
+    cells = lessons.load_cells("12_conditional_infogan_text", *shared, *tags)
+    labels = digits.y_train.astype(int)
+    cells |= {"digits": digits, "x_train": digits.x_train, "y_train": digits.y_train, "seed": SEED}
+    cells["thick_edges"] = cells["edges_of"](cells["thickness"](digits.x_train), labels)
+    cells["lean_edges"] = cells["edges_of"](cells["slant"](digits.x_train), labels)
+    cells["evaluator"] = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+    cells["rounds"] = 5 if cells["evaluator"].count < 5_000 else 1
+    cells["jitter"] = 1 / 28 if len(digits.x_train) < 10_000 else 0.0
+    table = lessons.read(lessons.NOTEBOOKS / "12_conditional_infogan_text.ipynb").table
+    return cells, digits, {name: row[1] for name, row in table.items()}
+
+
+def times_floor(cells, images):
+    parts = np.split(images[: cells["rounds"] * cells["evaluator"].count], cells["rounds"])
+    return round(float(np.mean([cells["evaluator"](part)["times_floor"] for part in parts])), 3)
+
+
+def blind_12(dataset):
+    """12의 조건부 GAN과 같은 설정에서 D만 레이블을 모를 때: 잠재 벡터 넷 × 숫자 열의 그림과 성적."""
+    cells, digits, steps = lesson_12(dataset, "blind")
+    cells["run"] = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1))
+    keras.utils.set_random_seed(SEED)
+    model = cells["BlindGAN"](cells["generator"](16, 10), cells["body"](cells["jitter"]), cells["blind_head"]())
+    model([np.zeros((1, 16), "float32"), np.zeros((1, 10), "float32")])
+    cells["train"](model, "12-blind", steps["label_steps"], cells["with_label"], len(digits.x_train))
+    count = cells["rounds"] * cells["evaluator"].count
+    asked, z = np.arange(count) % 10, np.random.default_rng(0).normal(size=(count, 16))
+    images = cells["paint"](model.average, z, np.eye(10)[asked])
+    facts = {"agree": round(float(np.mean(cells["read_digit"](images) == asked)), 3), "times_floor": times_floor(cells, images)}
+    grid = cells["paint"](model.average, np.repeat(z[:4], 10, axis=0), np.eye(10)[np.arange(40) % 10])
+    print(dataset, "12_blind", facts, f"{samples.save('12_blind', dataset, coarse(grid), **facts):,}바이트")
+
+
+def no_wrong_12(dataset):
+    """12의 글에서 그림으로 가는 GAN을 틀린 짝 없이: 성적과 D의 대답."""
+    cells, digits, steps = lesson_12(dataset, "captions", "encoder", "wrong", "text", "obey", "answers")
+    cells["run"] = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1))
+    combo = cells["shape_of"](digits.x_train, digits.y_train.astype(int))
+    seen = ~np.isin(combo, cells["HELD_OUT"])
+    cells |= {"x_seen": digits.x_train[seen], "combo_seen": combo[seen].astype("int32")}
+    keras.utils.set_random_seed(SEED)
+    model = cells["TextGAN"](
+        cells["generator"](16, 32), cells["body"](cells["jitter"]), cells["head"](32), cells["text_encoder"](), wrong_weight=0.0
+    )  # fmt: skip
+    model([np.zeros((1, 16), "float32"), cells["BAGS"][0, :1]])
+    cells["draw_text"] = lambda z, words: cells["paint"](model, z, words)
+    cells["train"](model, "12-no-wrong", steps["text_steps"], model.with_sentences, int(seen.sum()))
+    facts = {}
+    for key, combos in {"": np.setdiff1d(np.arange(90), cells["HELD_OUT"]), "_new": cells["HELD_OUT"]}.items():
+        combos = np.resize(combos, 3_200)
+        grade = cells["obedience"](cells["ask"](combos, 1), combos)
+        facts |= {f"{name}{key}": round(grade[korean], 3) for name, korean in
+                  {"digit": "숫자", "thick": "굵기", "lean": "기울기", "all": "셋 다"}.items()}  # fmt: skip
+    facts["on_right"], facts["on_wrong"] = (round(value, 3) for value in cells["answers"](model))
+    every = np.resize(np.arange(90), cells["rounds"] * cells["evaluator"].count)
+    images = cells["ask"](every, 3)
+    facts["times_floor"] = times_floor(cells, images)
+    print(dataset, "12_no_wrong", facts, f"{samples.save('12_no_wrong', dataset, coarse(images[:90]), **facts):,}바이트")
+
+
+def info_12(dataset, steps=1_400, seeds=(42, 1, 2)):
+    """12의 InfoGAN을 손질 없이(plain)와 손질 둘을 더해(both) 시드마다. 그림은 첫 시드의 both가 그린 KEPT장."""
+    facts = {"steps": steps, "seeds": seeds}
+    for kind in ("both", "plain"):
+        facts[kind] = {}
+        for seed in seeds:
+            cells, digits, _ = lesson_12(dataset, "blind", "shaker", "info", "info-data", "score")
+            cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
+            keras.utils.set_random_seed(seed)
+            late, weight = (1, 2.0) if kind == "both" else (0, 0.0)
+            model = cells["InfoGAN"](
+                cells["generator"](16, 12, late_dim=late), cells["body"](cells["jitter"]), cells["blind_head"](),
+                cells["finder"](), same_weight=weight,
+            )  # fmt: skip
+            model([np.zeros((1, 16), "float32"), np.zeros((1, 12), "float32")])
+            model.finder(model.body(np.zeros((1, 28, 28, 1), "float32")))
+            cells["train"](model, f"12-info-{kind}", steps, cells["without_label"], len(digits.x_train))
+            rng, count = np.random.default_rng([seed, 9]), cells["rounds"] * cells["evaluator"].count
+            codes, dials = np.arange(count) % 10, rng.uniform(-1, 1, (count, 2))
+            c = np.concatenate([np.eye(10)[codes], dials], axis=1)
+            images = cells["paint"](model.average, rng.normal(size=(count, 16)), c)
+            counts = cells["code_table"](codes, cells["read_digit"](images))
+            accuracy, named = cells["one_to_one"](counts)
+            row = {"accuracy": accuracy, "many": counts.max(axis=1).sum() / counts.sum(), "times_floor": times_floor(cells, images)}
+            for k in range(2):
+                for name, ruler in {"기울기": cells["slant"], "굵기": cells["thickness"], "밝기": cells["ink"]}.items():
+                    row[f"dial{k + 1}_{name}"] = cells["dial_meaning"](dials[:, k], codes, ruler(images))
+            for name, value in row.items():
+                facts[kind].setdefault(name, []).append(round(float(value), 2))
+            print(dataset, "12_infogan", kind, seed, {name: values[-1] for name, values in facts[kind].items()}, flush=True)
+            if kind == "both" and seed == seeds[0]:
+                more = {"codes": codes[:KEPT].tolist(), "labels": named[codes[:KEPT]].tolist(), "dials": dials[:KEPT].round(3).tolist()}
+                more |= {name: round(float(value), 4) for name, value in row.items()}
+                size = samples.save("12_infogan", dataset, coarse(images[:KEPT]), steps=steps, **more)
+                print(f"{dataset}/12_infogan: {size:,}바이트", flush=True)
+    samples.save("12_info_seeds", dataset, coarse(images[:10]), **facts)
 
 
 SWEEPS = {
@@ -251,6 +364,9 @@ SWEEPS = {
     "08_seeds": seeds_08,
     "09_moments": moments_09,
     "10_orders": orders_10,
+    "12_blind": blind_12,
+    "12_no_wrong": no_wrong_12,
+    "12_info": info_12,
 }
 
 if __name__ == "__main__":

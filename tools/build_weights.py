@@ -98,6 +98,75 @@ def autoregressive_10(name, kind, size, epochs, batch_size, rate):
     brightness = mnist.x_test.reshape(-1, 784) / 255
     bits = (np.random.default_rng(0).uniform(size=brightness.shape) < brightness).astype("float32")
     save(model, name, {"loss": history["loss"][-1:]}, lambda: f"시험 −log p {lesson['test_nats'](model, bits).mean():.2f} 나트")
+LESSON_12 = ("from-08", "networks", "gan", "train", "attributes")
+
+
+def conditional_12(steps=2_000):
+    """12의 조건부 GAN: EMA 생성자."""
+    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12)
+    lesson["y_train"] = mnist.y_train
+    keras.utils.set_random_seed(SEED)
+    model = lesson["ConditionalGAN"](lesson["generator"](16, 10), lesson["body"](), lesson["head"](10))
+    model([np.zeros((1, 16), "float32"), np.zeros((1, 10), "float32")])
+    lesson["train"](model, "12_conditional", steps, lesson["with_label"], len(mnist.x_train))
+    asked = np.arange(10_000) % 10
+    save(model.average, "12_conditional", {}, lambda: quality_12(lesson, mnist, model.average, np.eye(10)[asked], asked))
+
+
+def infogan_12(steps=2_000, seed=1):
+    """12의 InfoGAN: EMA 생성자. 42에서는 두 숫자가 한 코드에 모여(일대일 0.76), 시드를 바꿨어요."""
+    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, "blind", "shaker", "info", "info-data", "score")
+    keras.utils.set_random_seed(seed)
+    model = lesson["InfoGAN"](
+        lesson["generator"](16, 12, late_dim=1), lesson["body"](), lesson["blind_head"](), lesson["finder"]()
+    )
+    model([np.zeros((1, 16), "float32"), np.zeros((1, 12), "float32")])
+    model.finder(model.body(np.zeros((1, 28, 28, 1), "float32")))
+    lesson["train"](model, "12_infogan", steps, lesson["without_label"], len(mnist.x_train))
+    codes = np.arange(10_000) % 10
+    c = np.concatenate([np.eye(10)[codes], np.random.default_rng(1).uniform(-1, 1, (10_000, 2))], axis=1)
+    save(model.average, "12_infogan", {}, lambda: quality_12(lesson, mnist, model.average, c))
+
+
+def text_12(steps=2_500):
+    """12의 글에서 그림으로 가는 GAN: 그리는 신경망(EMA)과 대답하는 신경망."""
+    tags = ("captions", "encoder", "wrong", "text", "drawer-and-judge", "obey")
+    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, *tags)
+    labels = mnist.y_train.astype(int)
+    lesson["thick_edges"] = lesson["edges_of"](lesson["thickness"](mnist.x_train), labels)
+    lesson["lean_edges"] = lesson["edges_of"](lesson["slant"](mnist.x_train), labels)
+    combo = lesson["shape_of"](mnist.x_train, labels)
+    seen = ~np.isin(combo, lesson["HELD_OUT"])
+    lesson.update(x_seen=mnist.x_train[seen], combo_seen=combo[seen].astype("int32"))
+    keras.utils.set_random_seed(SEED)
+    model = lesson["TextGAN"](lesson["generator"](16, 32), lesson["body"](), lesson["head"](32), lesson["text_encoder"]())
+    model([np.zeros((1, 16), "float32"), lesson["BAGS"][0, :1]])
+    lesson["draw_text"] = lambda z, words: lesson["paint"](model, z, words)
+    lesson["train"](model, "12_text", steps, model.with_sentences, int(seen.sum()))
+
+    def measure():
+        grades = []
+        for combos in (np.setdiff1d(np.arange(90), lesson["HELD_OUT"]), lesson["HELD_OUT"]):
+            asked = np.resize(combos, 3_200)
+            row = lesson["obedience"](lesson["ask"](asked, 1), asked)
+            grades.append(", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+        evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
+        fid = evaluator(lesson["ask"](np.resize(np.arange(90), evaluator.count), 3))["times_floor"]
+        return f"배운 조합 {grades[0]} · 처음 보는 조합 {grades[1]} · FID {fid:.2f}배"
+
+    save(lesson["drawer_and_judge"](model), "12_text", {}, measure)
+
+
+def quality_12(lesson, mnist, network, c, asked=None):
+    """시킨 숫자와 맞는 비율(asked가 없으면 코드의 일대일 정확도)과 FID."""
+    images = lesson["paint"](network, np.random.default_rng(0).normal(size=(len(c), 16)), c)
+    read = lesson["read_digit"](images)
+    if asked is None:
+        agree = lesson["one_to_one"](lesson["code_table"](c[:, :10].argmax(axis=1), read))[0]
+    else:
+        agree = np.mean(read == asked)
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
+    return f"맞는 비율 {agree:.3f}, FID {evaluator(images[: evaluator.count])['times_floor']:.2f}배"
 
 
 def sample_quality(mnist, draw, network):
@@ -123,6 +192,9 @@ BUILDERS = {
     "10_nade": lambda: autoregressive_10("10_nade", "NADE", 500, 17, 224, 4e-3),
     "10_made": lambda: autoregressive_10("10_made", "MADE", 500, 21, 112, 4e-3),
     "10_pixelcnn": lambda: autoregressive_10("10_pixelcnn", "PixelCNN", 32, 2, 32, 3e-3),
+    "12_conditional": conditional_12,
+    "12_infogan": infogan_12,
+    "12_text": text_12,
 }
 
 
