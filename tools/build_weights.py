@@ -87,7 +87,7 @@ def wgan_09(steps=15_000):
     save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
 
 
-def ruled_11(kind, steps=40_000):
+def ruled_11(kind, steps=10_000):
     """11의 VAE, AAE, WAE 가운데 하나, 사전 분포는 고리. kind: 클래스의 이름."""
     lesson, mnist = lesson_cells("11_aae_wae", "prior", "networks", "vae", "learn", "aae", "wae", "rulers")
     name, prior, x_test = f"11_{kind.lower()}", lesson["make_prior"]("ring"), mnist.x_test[..., None] / np.float32(255)
