@@ -21,6 +21,8 @@ SEED = 42
 MOMENTS = (10, 20, 40, 200, 3_200)  # 09의 생성자를 멈추는 스텝
 JUDGE_STEPS = 200
 BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
 LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 식(과 함께 적어 둘 것)}
     "05_vae": {"05_vae": "generated", "05_vae_map": "latent_map"},
     "06_gan": {"06_gan": "generated"},
@@ -37,6 +39,7 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "12_text": "coarse(text_images), labels=every_combo[:KEPT] // 9, combos=every_combo[:KEPT]",
         "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
+    "11_aae_wae": {"11_aae": "generated_aae", "11_wae": "generated_wae"},
 }
 
 
@@ -255,6 +258,8 @@ def orders_10(dataset):
     images = np.concatenate(list(rows.values()))
     size = samples.save("10_orders", dataset, images, names=list(orders), nats=nats, rows=list(rows), steps=steps)
     print(f"{dataset}/10_orders: {size:,}바이트")
+
+
 def lesson_12(dataset, *tags):
     """12의 셀에서 꺼낸 함수들. 데이터와 자의 경계까지 노트북처럼 정해요."""
     digits = data.load(dataset)
@@ -357,6 +362,43 @@ def info_12(dataset, steps=1_400, seeds=(42, 1, 2)):
     samples.save("12_info_seeds", dataset, coarse(images[:10]), **facts)
 
 
+def planes_11(dataset):
+    """11의 세 사전 분포 × 세 방법: 시험 이미지의 잠재 벡터와 숫자, 사전 분포의 점, 성적, 새 그림 열 장씩.
+
+    끝의 스무 장은 고리의 WAE가 재구성한 숫자 열 장과 그 원본이에요.
+    """
+    run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
+    cells = lessons.load_cells("11_aae_wae", "prior", "networks", "vae", "learn", "aae", "wae", "rulers")
+    steps = lessons.read(lessons.NOTEBOOKS / "11_aae_wae.ipynb").table["steps"][1]
+    x_train, x_test = (part[:, ..., None] / np.float32(255) for part in (digits.x_train[:10_000], digits.x_test))
+    evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+    facts, images = {"labels": digits.y_test[:300].tolist(), "steps": steps}, []
+    for key in ("normal", "ring", "swiss"):
+        prior = cells["make_prior"](key)
+        many, z = (np.asarray(cells["draw_prior"](*prior, *how)) for how in ((20_000, SEED), (evaluator.count, SEED + 1)))
+        facts[key] = {"prior": np.round(many[:600].astype(float), 2).ravel().tolist(), "scores": {}}
+        for name, weight in cells["WEIGHTS"].items():
+            keras.utils.set_random_seed(SEED)
+            model = cells[name](prior, weight)
+            model(x_test[:1])
+            cells["learn"](model, digits.x_train, steps, run, f"11-planes-{key}-{name}", x_test[:300])
+            z_train, z_test = (cells["codes_of"](model, x) for x in (x_train, x_test))
+            rebuilt, drawn = (model.decoder.predict(x, batch_size=1_000, verbose=0) for x in (z_test, z))
+            score = {
+                "mse": np.mean(np.square(x_test - rebuilt)), "w1_train": cells["sliced_w1"](z_train, many),
+                "w1_test": cells["sliced_w1"](z_test, many), "times_floor": evaluator(drawn)["times_floor"],
+            }  # fmt: skip
+            facts[key]["scores"][name] = {name: round(float(value), 4) for name, value in score.items()}
+            facts[key][name] = np.round(z_test[:300].astype(float), 2).ravel().tolist()
+            images.append(drawn[:10])
+            if (key, name) == ("ring", "WAE"):
+                ten = [np.flatnonzero(digits.y_test == digit)[0] for digit in range(10)]
+                pairs = [rebuilt[ten], x_test[ten]]
+            print(dataset, key, name, facts[key]["scores"][name], flush=True)
+    size = samples.save("11_planes", dataset, np.concatenate([*images, *pairs]), **facts)
+    print(f"{dataset}/11_planes({size:,}바이트)")
+
+
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
@@ -367,6 +409,7 @@ SWEEPS = {
     "12_blind": blind_12,
     "12_no_wrong": no_wrong_12,
     "12_info": info_12,
+    "11_planes": planes_11,
 }
 
 if __name__ == "__main__":

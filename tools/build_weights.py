@@ -169,6 +169,24 @@ def quality_12(lesson, mnist, network, c, asked=None):
     return f"맞는 비율 {agree:.3f}, FID {evaluator(images[: evaluator.count])['times_floor']:.2f}배"
 
 
+def ruled_11(kind, steps=10_000):
+    """11의 VAE, AAE, WAE 가운데 하나, 사전 분포는 고리. kind: 클래스의 이름."""
+    lesson, mnist = lesson_cells("11_aae_wae", "prior", "networks", "vae", "learn", "aae", "wae", "rulers")
+    name, prior, x_test = f"11_{kind.lower()}", lesson["make_prior"]("ring"), mnist.x_test[..., None] / np.float32(255)
+    keras.utils.set_random_seed(SEED)
+    model = lesson[kind](prior, lesson["WEIGHTS"][kind])
+    model(x_test[:1])
+    history, _ = lesson["learn"](model, mnist.x_train, steps, lesson["run"], name, x_test[:300])
+    many = np.asarray(lesson["draw_prior"](*prior, 20_000, SEED))
+
+    def measure():
+        z = lesson["codes_of"](model, x_test)
+        mse = np.mean(np.square(x_test - model.decoder.predict(z, batch_size=1_000, verbose=0)))
+        return f"MSE {mse:.4f}, 방향 평균 W₁ {lesson['sliced_w1'](z, many):.3f}"
+
+    save(model, name, {key: values for key, values in history.items() if key != "codes"}, measure)
+
+
 def sample_quality(mnist, draw, network):
     evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
@@ -195,6 +213,9 @@ BUILDERS = {
     "12_conditional": conditional_12,
     "12_infogan": infogan_12,
     "12_text": text_12,
+    "11_vae": lambda: ruled_11("VAE"),
+    "11_aae": lambda: ruled_11("AAE"),
+    "11_wae": lambda: ruled_11("WAE"),
 }
 
 
