@@ -21,8 +21,6 @@ SEED = 42
 MOMENTS = (10, 20, 40, 200, 3_200)  # 09의 생성자를 멈추는 스텝
 JUDGE_STEPS = 200
 BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-
-
 LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 식(과 함께 적어 둘 것)}
     "05_vae": {"05_vae": "generated", "05_vae_map": "latent_map"},
     "06_gan": {"06_gan": "generated"},
