@@ -19,7 +19,7 @@ BITS = (np.random.default_rng(0).uniform(size=(4, 784)) < 0.3).astype("float32")
 def names():
     return load_cells(
         "10_autoregressive", "counting", "tiny", "base", "nade", "train", "made", "pixelcnn", "gradients", "naive",
-        "one-pixel", "painter",
+        "painter",
     )  # fmt: skip
 
 
