@@ -115,7 +115,7 @@ def test_random_decoder_gives_only_an_upper_bound(names):
 def test_sliced_w1_of_a_shift_is_its_mean_projection(names):
     """u만큼 옮기면 방향마다 |u·방향|이고, 고른 방향으로 평균 내면 2‖u‖/π예요."""
     a = points(500, 2)
-    assert np.isclose(names["sliced_w1"](a + [3, 4], a), 5 * 2 / np.pi, rtol=5e-3)
+    assert np.isclose(names["sliced_w1"](a + np.array([3, 4]), a), 5 * 2 / np.pi, rtol=5e-3)
     assert names["sliced_w1"](a, a) < 0.01
 
 
