@@ -291,35 +291,42 @@ def blind_12(dataset):
     asked, z = np.arange(count) % 10, np.random.default_rng(0).normal(size=(count, 16))
     images = cells["paint"](model.average, z, np.eye(10)[asked])
     facts = {"agree": round(float(np.mean(cells["read_digit"](images) == asked)), 3), "times_floor": times_floor(cells, images)}
+    facts["steps"] = steps["label_steps"]
     grid = cells["paint"](model.average, np.repeat(z[:4], 10, axis=0), np.eye(10)[np.arange(40) % 10])
     print(dataset, "12_blind", facts, f"{samples.save('12_blind', dataset, coarse(grid), **facts):,}바이트")
 
 
-def no_wrong_12(dataset):
-    """12의 글에서 그림으로 가는 GAN을 틀린 짝 없이: 성적과 D의 대답."""
-    cells, digits, steps = lesson_12(dataset, "captions", "encoder", "wrong", "text", "obey", "answers")
-    cells["run"] = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1))
-    combo = cells["shape_of"](digits.x_train, digits.y_train.astype(int))
-    seen = ~np.isin(combo, cells["HELD_OUT"])
-    cells |= {"x_seen": digits.x_train[seen], "combo_seen": combo[seen].astype("int32")}
-    keras.utils.set_random_seed(SEED)
-    model = cells["TextGAN"](
-        cells["generator"](16, 32), cells["body"](cells["jitter"]), cells["head"](32), cells["text_encoder"](), wrong_weight=0.0
-    )  # fmt: skip
-    model([np.zeros((1, 16), "float32"), cells["BAGS"][0, :1]])
-    cells["draw_text"] = lambda z, words: cells["paint"](model, z, words)
-    cells["train"](model, "12-no-wrong", steps["text_steps"], model.with_sentences, int(seen.sum()))
-    facts = {}
-    for key, combos in {"": np.setdiff1d(np.arange(90), cells["HELD_OUT"]), "_new": cells["HELD_OUT"]}.items():
-        combos = np.resize(combos, 3_200)
-        grade = cells["obedience"](cells["ask"](combos, 1), combos)
-        facts |= {f"{name}{key}": round(grade[korean], 3) for name, korean in
-                  {"digit": "숫자", "thick": "굵기", "lean": "기울기", "all": "셋 다"}.items()}  # fmt: skip
-    facts["on_right"], facts["on_wrong"] = (round(value, 3) for value in cells["answers"](model))
-    every = np.resize(np.arange(90), cells["rounds"] * cells["evaluator"].count)
-    images = cells["ask"](every, 3)
-    facts["times_floor"] = times_floor(cells, images)
-    print(dataset, "12_no_wrong", facts, f"{samples.save('12_no_wrong', dataset, coarse(images[:90]), **facts):,}바이트")
+def no_wrong_12(dataset, seeds=(42, 1, 2)):
+    """12의 글에서 그림으로 가는 GAN을 틀린 짝과 함께(with), 틀린 짝 없이(without) 시드마다: 성적과 D의 대답."""
+    facts, korean = {}, {"digit": "숫자", "thick": "굵기", "lean": "기울기", "all": "셋 다"}
+    for kind, weight in {"without": 0.0, "with": 0.5}.items():
+        facts[kind] = {}
+        for seed in seeds:
+            cells, digits, steps = lesson_12(dataset, "captions", "encoder", "wrong", "text", "obey", "answers")
+            cells |= {"run": course_utils.start("quick", dataset, seed, minutes=(1, 1, 1)), "seed": seed}
+            combo = cells["shape_of"](digits.x_train, digits.y_train.astype(int))
+            seen = ~np.isin(combo, cells["HELD_OUT"])
+            cells |= {"x_seen": digits.x_train[seen], "combo_seen": combo[seen].astype("int32")}
+            keras.utils.set_random_seed(seed)
+            body, head = cells["body"](cells["jitter"]), cells["head"](32)
+            model = cells["TextGAN"](cells["generator"](16, 32), body, head, cells["text_encoder"](), wrong_weight=weight)
+            model([np.zeros((1, 16), "float32"), cells["BAGS"][0, :1]])
+            cells["draw_text"] = lambda z, words, model=model, cells=cells: cells["paint"](model, z, words)
+            cells["train"](model, f"12-{kind}-wrong", steps["text_steps"], model.with_sentences, int(seen.sum()))
+            row = {}
+            for stream, (key, combos) in enumerate({"": np.setdiff1d(np.arange(90), cells["HELD_OUT"]), "_new": cells["HELD_OUT"]}.items()):
+                combos = np.resize(combos, 3_200)
+                grade = cells["obedience"](cells["ask"](combos, stream + 1), combos)
+                row |= {f"{name}{key}": grade[korean[name]] for name in korean}
+            row["on_right"], row["on_wrong"] = cells["answers"](model)
+            images = cells["ask"](np.resize(np.arange(90), cells["rounds"] * cells["evaluator"].count), 3)
+            row["times_floor"] = times_floor(cells, images)
+            for name, value in row.items():
+                facts[kind].setdefault(name, []).append(round(float(value), 2))
+            print(dataset, "12_no_wrong", kind, seed, {name: values[-1] for name, values in facts[kind].items()}, flush=True)
+            if kind == "without" and seed == seeds[0]:
+                kept = coarse(images[:90])
+    samples.save("12_no_wrong", dataset, kept, steps=steps["text_steps"], seeds=seeds, **facts)
 
 
 def info_12(dataset, steps=1_400, seeds=(42, 1, 2)):
@@ -328,17 +335,15 @@ def info_12(dataset, steps=1_400, seeds=(42, 1, 2)):
     for kind in ("both", "plain"):
         facts[kind] = {}
         for seed in seeds:
-            cells, digits, _ = lesson_12(dataset, "blind", "shaker", "info", "info-data", "score")
+            cells, digits, _ = lesson_12(dataset, "blind", "info", "tweaks", "info-data", "score")
             cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
             keras.utils.set_random_seed(seed)
-            late, weight = (1, 2.0) if kind == "both" else (0, 0.0)
-            model = cells["InfoGAN"](
-                cells["generator"](16, 12, late_dim=late), cells["body"](cells["jitter"]), cells["blind_head"](),
-                cells["finder"](), same_weight=weight,
-            )  # fmt: skip
+            network, painter = ("SteadyInfoGAN", "dial_generator") if kind == "both" else ("InfoGAN", "generator")
+            painter, body = cells[painter](16, 12), cells["body"](cells["jitter"])
+            model = cells[network](painter, body, cells["blind_head"](), cells["finder"]())
             model([np.zeros((1, 16), "float32"), np.zeros((1, 12), "float32")])
             model.finder(model.body(np.zeros((1, 28, 28, 1), "float32")))
-            cells["train"](model, f"12-info-{kind}", steps, cells["without_label"], len(digits.x_train))
+            history = cells["train"](model, f"12-info-{kind}", steps, cells["without_label"], len(digits.x_train))
             rng, count = np.random.default_rng([seed, 9]), cells["rounds"] * cells["evaluator"].count
             codes, dials = np.arange(count) % 10, rng.uniform(-1, 1, (count, 2))
             c = np.concatenate([np.eye(10)[codes], dials], axis=1)
@@ -351,6 +356,7 @@ def info_12(dataset, steps=1_400, seeds=(42, 1, 2)):
                     row[f"dial{k + 1}_{name}"] = cells["dial_meaning"](dials[:, k], codes, ruler(images))
             for name, value in row.items():
                 facts[kind].setdefault(name, []).append(round(float(value), 2))
+            facts[kind].setdefault("bound", []).append(round(float(history["bound"][-1]), 3))
             print(dataset, "12_infogan", kind, seed, {name: values[-1] for name, values in facts[kind].items()}, flush=True)
             if kind == "both" and seed == seeds[0]:
                 more = {"codes": codes[:KEPT].tolist(), "labels": named[codes[:KEPT]].tolist(), "dials": dials[:KEPT].round(3).tolist()}

@@ -115,11 +115,9 @@ def conditional_12(steps=2_000):
 
 def infogan_12(steps=2_000, seed=1):
     """12의 InfoGAN: EMA 생성자. 42에서는 두 숫자가 한 코드에 모여(일대일 0.76), 시드를 바꿨어요."""
-    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, "blind", "shaker", "info", "info-data", "score")
+    lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, "blind", "info", "tweaks", "info-data", "score")
     keras.utils.set_random_seed(seed)
-    model = lesson["InfoGAN"](
-        lesson["generator"](16, 12, late_dim=1), lesson["body"](), lesson["blind_head"](), lesson["finder"]()
-    )
+    model = lesson["SteadyInfoGAN"](lesson["dial_generator"](16, 12), lesson["body"](), lesson["blind_head"](), lesson["finder"]())
     model([np.zeros((1, 16), "float32"), np.zeros((1, 12), "float32")])
     model.finder(model.body(np.zeros((1, 28, 28, 1), "float32")))
     lesson["train"](model, "12_infogan", steps, lesson["without_label"], len(mnist.x_train))
