@@ -4,6 +4,7 @@
 """
 
 import json
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +62,9 @@ def save(name, dataset, images, **facts):
     """
     pixels = np.round(255 * np.clip(np.reshape(images, (-1, 28, 28)), 0, 1)).astype(np.uint8)
     path = FOLDER / dataset / f"{name}.npz"
-    with whole(path) as file:
-        np.savez_compressed(file, images=pixels, facts=np.array(json.dumps(facts, ensure_ascii=False)))
+    arrays = {"images": pixels, "facts": np.array(json.dumps(facts, ensure_ascii=False))}
+    with whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2) as archive:  # savez_compressed보다 5분의 1 작아요
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w") as part:
+                np.lib.format.write_array(part, array, allow_pickle=False)
     return path.stat().st_size

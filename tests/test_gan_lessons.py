@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+from resuming import resumes_exactly
 from scipy import optimize, stats
 
-from course_utils import callbacks, data, metrics, samples, training
+from course_utils import data, metrics, samples, training
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
-from course_utils.runtime import Run
 
 SGD = keras.optimizers.SGD
 
@@ -356,37 +356,16 @@ def test_dual_price_equals_transport_cost():
 # 이어 하기 -----------------------------------------------------------------------------------------
 
 
-class Stop(keras.callbacks.Callback):
-    """2번째 에폭이 시작될 때 Ctrl-C."""
-
-    def __init__(self, on):
-        super().__init__()
-        self._on = on  # 밑줄: 학습의 결과를 바꾸지 않아요
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._on and epoch == 2:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("lesson", MODELS)
 def test_interrupted_gan_resumes_exactly(lesson, tmp_path, capsys, monkeypatch):
     """다시 실행하면 끊기지 않은 학습과 최대 차이 0. 프로세스를 죽이는 것은 test_training에서 봐요."""
-    monkeypatch.setattr(callbacks, "SAVE_EVERY", 0)
     pictures = data.load("digits").x_train[:96]
 
-    def train(folder, stop=False):
+    def train(run, stop):
         model = MODELS[lesson]()
         model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=False)
-        run = Run("smoke", "digits", 42, tmp_path / folder)
-        history = training.fit(
-            model, pictures, 32, 4, run=run, name="gan", prepare=lambda x: 2 * x - 1, callbacks=[Stop(stop)]
+        return model, training.fit(
+            model, pictures, 32, 4, run=run, name="gan", prepare=lambda x: 2 * x - 1, callbacks=[stop]
         )
-        return [variable.numpy().copy() for variable in model.variables], history
 
-    whole, record = train("a")
-    with pytest.raises(KeyboardInterrupt):
-        train("b", stop=True)
-    rest, again = train("b")
-    assert "2에폭 다음부터" in capsys.readouterr().out
-    assert all(np.array_equal(one, other) for one, other in zip(whole, rest, strict=True))
-    assert record.keys() == again.keys() and all(np.array_equal(record[key], again[key]) for key in record)
+    resumes_exactly(train, tmp_path, capsys, monkeypatch)

@@ -5,11 +5,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from resuming import resumes_exactly
 
-from course_utils import callbacks, data, samples, training, weights
+from course_utils import data, samples, training, weights
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
-from course_utils.runtime import Run
 
 MODELS = {"NADE": 30, "MADE": 40, "PixelCNN": 4}  # 이름: 은닉 유닛이나 채널의 수
 BITS = (np.random.default_rng(0).uniform(size=(4, 784)) < 0.3).astype("float32")
@@ -131,35 +131,16 @@ def test_same_coins_give_the_same_picture_with_and_without_the_cache(names):
     assert (naive == cached).all()
 
 
-class Stop(keras.callbacks.Callback):
-    def __init__(self, on):
-        super().__init__()
-        self._on = on  # 밑줄: 학습의 결과를 바꾸지 않아요
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._on and epoch == 2:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("kind", MODELS)
 def test_interrupted_training_resumes_exactly(names, kind, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(callbacks, "SAVE_EVERY", 0)
     pictures = data.load("digits").x_train[:112]
 
-    def train(folder, stop=False):
+    def train(run, stop):
         model = opinionated(names, kind)
         model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
-        run = Run("smoke", "digits", 42, tmp_path / folder)
-        history = training.fit(model, pictures, 56, 4, run=run, name="10", callbacks=[Stop(stop)])
-        return [variable.numpy().copy() for variable in model.variables], history
+        return model, training.fit(model, pictures, 56, 4, run=run, name="10", callbacks=[stop])
 
-    whole, record = train("a")
-    with pytest.raises(KeyboardInterrupt):
-        train("b", stop=True)
-    rest, again = train("b")
-    assert "2에폭 다음부터" in capsys.readouterr().out
-    assert all(np.array_equal(one, other) for one, other in zip(whole, rest, strict=True))
-    assert np.array_equal(record["loss"], again["loss"])
+    resumes_exactly(train, tmp_path, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize("dataset", ["digits", "mnist"])

@@ -4,12 +4,12 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from resuming import resumes_exactly
 from scipy import optimize, special, stats
 
-from course_utils import callbacks, data, training
+from course_utils import data, training
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
-from course_utils.runtime import Run
 
 TAGS = ("prior", "networks", "vae", "learn", "split", "aae", "wae", "rulers", "identity", "random-decoder")
 
@@ -152,37 +152,16 @@ def test_latent_discriminator_moves_in_its_own_step_only(names, whose):
         assert (change > 0) == (name == whose)
 
 
-class Stop(keras.callbacks.Callback):
-    """2번째 에폭이 시작될 때 Ctrl-C."""
-
-    def __init__(self, on):
-        super().__init__()
-        self._on = on  # 밑줄: 학습의 결과를 바꾸지 않아요
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._on and epoch == 2:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("kind", ["VAE", "AAE", "WAE"])
 def test_interrupted_training_resumes_exactly(names, kind, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(callbacks, "SAVE_EVERY", 0)
     pictures = data.load("digits").x_train[:96]
 
-    def train(folder, stop=False):
+    def train(run, stop):
         model = small(names, kind)
         adam = keras.optimizers.Adam
         model.compile(*([adam(1e-3), adam(1e-3)] if kind == "AAE" else [adam(1e-3)]), jit_compile=False)
         watch = names["Footprints"](pictures[:4, ..., None] / np.float32(255), [1, 2, 3, 4])
-        run = Run("smoke", "digits", 42, tmp_path / folder)
-        history = training.fit(model, pictures, 32, 4, run=run, name="ruled", callbacks=[watch, Stop(stop)])
-        return [variable.numpy() for variable in model.variables], history
+        return model, training.fit(model, pictures, 32, 4, run=run, name="ruled", callbacks=[watch, stop])
 
-    whole, record = train("a")
-    with pytest.raises(KeyboardInterrupt):
-        train("b", stop=True)
-    rest, again = train("b")
-    assert "2에폭 다음부터" in capsys.readouterr().out
-    assert all(np.array_equal(one, other) for one, other in zip(whole, rest, strict=True))
-    assert record.keys() == again.keys() and all(np.array_equal(record[key], again[key]) for key in record)
+    record = resumes_exactly(train, tmp_path, capsys, monkeypatch)
     assert record["codes"].shape == (4, 4, 2)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from resuming import resumes_exactly
 from scipy import special
 
-from course_utils import callbacks, data, training, weights
+from course_utils import data, training, weights
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
-from course_utils.runtime import Run
 
 NAME = "12_conditional_infogan_text"
 SHARED = ("from-08", "networks", "gan", "train", "attributes")
@@ -192,44 +192,23 @@ def test_rulers_measure_what_they_say(cells):
         assert np.isclose(cells["slant"](line[None])[0], lean, atol=0.02)
 
 
-class Stop(keras.callbacks.Callback):
-    """2번째 에폭이 시작될 때 Ctrl-C."""
-
-    def __init__(self, on):
-        super().__init__()
-        self._on = on  # 밑줄: 학습의 결과를 바꾸지 않아요
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._on and epoch == 2:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("kind", ["conditional", "info", "text"])
 def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, monkeypatch):
     """뽑은 코드와 문장까지 이어져, 끊기지 않은 학습과 최대 차이 0."""
-    monkeypatch.setattr(callbacks, "SAVE_EVERY", 0)
-    tf.config.run_functions_eagerly(True)  # 몇 스텝뿐이라 그래프를 만드는 것보다 빨라요
 
-    def train(folder, stop=False):
+    def train(run, stop):
         gan, prepare = model(cells, kind)
         gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=False)
-        run = Run("smoke", "digits", 42, tmp_path / folder)
-        history = training.fit(
+        return gan, training.fit(
             gan, np.arange(64, dtype="float32"), 16, 4, run=run, name="gan", prepare=prepare, steps_per_epoch=1,
-            callbacks=[Stop(stop)],
+            callbacks=[stop],
         )  # fmt: skip
-        return [variable.numpy().copy() for variable in gan.variables], history
 
+    tf.config.run_functions_eagerly(True)  # 몇 스텝뿐이라 그래프를 만드는 것보다 빨라요
     try:
-        whole, record = train("a")
-        with pytest.raises(KeyboardInterrupt):
-            train("b", stop=True)
-        rest, again = train("b")
+        resumes_exactly(train, tmp_path, capsys, monkeypatch)
     finally:
         tf.config.run_functions_eagerly(False)
-    assert "2에폭 다음부터" in capsys.readouterr().out
-    assert all(np.array_equal(one, other) for one, other in zip(whole, rest, strict=True))
-    assert record.keys() == again.keys() and all(np.array_equal(record[key], again[key]) for key in record)
 
 
 @pytest.mark.parametrize("name", ["12_conditional", "12_infogan", "12_text"])
