@@ -42,10 +42,12 @@ def identity(model, *things):
 
 
 def _summary(values):
-    """배열의 글. 난수의 마지막 자리는 컴퓨터마다 다를 수 있어서, 실수는 크기의 합과 첫 값을 네 자리까지만 봐요."""
+    """배열의 글. 난수의 마지막 자리는 컴퓨터마다 다를 수 있어서, 실수는 몇 가지 합과 첫 값을 네 자리까지만 봐요."""
     if values.dtype.kind != "f" or not values.size:
         return f"{values.shape} {values.dtype} {zlib.crc32(np.ascontiguousarray(values))}"
-    return f"{values.shape} {values.dtype} {np.abs(values.astype(np.float64)).sum():.4g} {values.flat[0]:.4g}"
+    flat = values.astype(np.float64).ravel()
+    sums = np.abs(flat).sum(), np.square(flat).sum(), np.abs(flat) @ np.linspace(1, 2, flat.size)  # 셋째는 자리도 봐요
+    return f"{values.shape} {values.dtype} {' '.join(f'{value:.4g}' for value in (*sums, flat[0]))}"
 
 
 def _told(thing, scope, seen):

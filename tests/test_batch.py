@@ -304,6 +304,15 @@ def test_only_the_gpus_that_tensorflow_sees_count(command, monkeypatch, tmp_path
     assert "걸릴 시간" not in command(*arguments, "--scheduler", "tcp://127.0.0.1:1")[1]  # 그쪽의 워커는 아직 몰라요
 
 
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 2), (3, 2), (4, 2), (16, 8)])
+def test_without_a_gpu_half_of_the_cores_but_two_at_least(monkeypatch, cores, at_once):
+    import dask.system
+
+    monkeypatch.setattr(runtime, "gpu_name", lambda: None)
+    monkeypatch.setattr(dask.system, "CPU_COUNT", cores)
+    assert run.default_jobs(None) == at_once and run.default_jobs(5) == 5
+
+
 def test_each_gpu_gets_one_job(command, monkeypatch, tmp_path):
     monkeypatch.setattr(runtime, "gpu_name", lambda: "GPU")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
@@ -418,7 +427,7 @@ def mixed(tmp_path_factory):
         lesson(folder / "lessons", "05_dies", "import os\nos._exit(9)"),
     ]
     out = folder / "결과"
-    arguments = ["run", *paths, "--seeds", "0..1", "--jobs", 2, "--timeout", 6, "--retries", 1, "--out", out]
+    arguments = ["run", *paths, "--seeds", 1, "--jobs", 2, "--timeout", 6, "--retries", 1, "--out", out]
     kernel = folder / "jupyter" / "kernels" / "python3"  # 이름만 같은 남의 커널
     kernel.mkdir(parents=True)
     spec = {"argv": ["false"], "display_name": "남의 것", "language": "python"}
@@ -430,22 +439,22 @@ def mixed(tmp_path_factory):
 def test_failures_are_records_and_the_rest_goes_on(mixed):
     out, code, said, _ = mixed
     found = records(out)
-    assert code == 1 and "완료 2개 · 실패 6개 · 끊김 2개" in said and "report.html" in said and "Traceback" not in said
+    assert code == 1 and "완료 1개 · 실패 3개 · 끊김 1개" in said and "report.html" in said and "Traceback" not in said
     assert found["01_good__seed=1"]["metrics"] == {"answer": 10} and found["01_good__seed=1"]["status"] == "완료"
     for name, status, words in (
         ("02_wrong", "실패", "값 3은 – 안 돼요"), ("03_exit", "실패", "sys.exit"), ("04_slow", "실패", "셀의 제한 시간 6초"),
         ("05_dies", "끊김", "커널이 죽었어요"),
     ):  # fmt: skip
-        record = found[f"{name}__seed=0"]
+        record = found[f"{name}__seed=1"]
         assert record["status"] == status and words in record["error"]["message"], record
-    assert found["02_wrong__seed=0"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=0"]["error"]["source"]
+    assert found["02_wrong__seed=1"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=1"]["error"]["source"]
 
 
 def test_every_job_leaves_notebook_record_and_log(mixed):
     out = mixed[0]
-    kinds = {path.suffix for path in (out / "jobs").glob("01_good__seed=0__*")}
+    kinds = {path.suffix for path in (out / "jobs").glob("01_good__seed=1__*")}
     assert kinds == {".ipynb", ".json", ".log"} and not list(out.rglob("*.part"))
-    assert len(list((out / "jobs").glob("*.log"))) == 10
+    assert len(list((out / "jobs").glob("*.log"))) == 5
     (log,) = (out / "jobs").glob("02_wrong__seed=1__*.log")
     assert "코드 셀 [4]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
     (log,) = (out / "jobs").glob("05_dies__seed=1__*.log")
@@ -453,7 +462,7 @@ def test_every_job_leaves_notebook_record_and_log(mixed):
 
 
 def test_kernels_get_their_share_of_cores_and_a_static_course(mixed):
-    (executed,) = (mixed[0] / "jobs").glob("01_good__seed=0__*.ipynb")
+    (executed,) = (mixed[0] / "jobs").glob("01_good__seed=1__*.ipynb")
     cells = nbformat.read(executed, as_version=4).cells
     printed = next(o.text for cell in cells for o in cell.get("outputs", ()) if o.get("text", "").startswith("{'OMP"))
     from dask.system import CPU_COUNT
@@ -466,10 +475,10 @@ def test_kernels_get_their_share_of_cores_and_a_static_course(mixed):
 
 
 def test_the_figure_and_the_chief_metric_are_what_the_notebook_says(mixed):
-    good, untagged = (records(mixed[0])[f"{name}__seed=0"] for name in ("01_good", "02_wrong"))
+    good, untagged = (records(mixed[0])[f"{name}__seed=1"] for name in ("01_good", "02_wrong"))
     assert good["figure"].startswith("data:image/webp;base64,") and untagged["figure"] is None
     assert good["chief"] == ["answer", "답"] and untagged["chief"] is None
-    assert "답</span> <b>5 (0–10)" in (mixed[0] / "report.html").read_text("utf-8")
+    assert "답</span> <b>10" in (mixed[0] / "report.html").read_text("utf-8")
 
 
 def test_nothing_of_the_machine_leaks_into_the_report(mixed):
@@ -480,7 +489,7 @@ def test_nothing_of_the_machine_leaks_into_the_report(mixed):
 def test_secrets_in_addresses_are_masked_everywhere(mixed):
     out, _, said, _ = mixed
     files = [path for path in out.rglob("*") if path.suffix in (".json", ".log", ".html", ".csv")]
-    assert len(files) == 10 * 2 + 3 and "…@host/x?token=…" in said and "s3cret" not in said
+    assert len(files) == 5 * 2 + 3 and "…@host/x?token=…" in said and "s3cret" not in said
     assert all("s3cret" not in path.read_text("utf-8") for path in files)
 
 
@@ -488,14 +497,14 @@ def test_rerun_does_only_what_died_and_retry_the_failed(mixed, command):
     out, _, _, arguments = mixed
     before = {path: path.read_bytes() for path in (out / "jobs").glob("0[1-4]*")}
     code, said = command("status", out)
-    assert code == 1 and "완료 2개 · 실패 6개 · 끊김 2개" in said and "커널이 죽었어요" in said
+    assert code == 1 and "완료 1개 · 실패 3개 · 끊김 1개" in said and "커널이 죽었어요" in said
     code, said = batch(*arguments)
-    assert code == 1 and "이미 끝난 일 8개 · 할 일 2개" in said
+    assert code == 1 and "이미 끝난 일 4개 · 할 일 1개" in said
     assert {path: path.read_bytes() for path in before} == before
     code, said = batch("retry", out, "--timeout", 6, "--retries", 0, "--jobs", 2)
-    assert code == 1 and "이미 끝난 일 2개 · 할 일 8개" in said
+    assert code == 1 and "이미 끝난 일 1개 · 할 일 4개" in said
     code, said = command(*arguments, "--dry-run")
-    assert code == 0 and "완료" in said and "할 일 2개" in said
+    assert code == 0 and "완료" in said and "할 일 1개" in said
 
 
 def test_a_job_has_its_own_time_limit(tmp_path):
@@ -584,15 +593,15 @@ def test_remote_folder_on_a_loopback_s3_server(command, monkeypatch, tmp_path):
         )  # fmt: skip
         client.create_bucket(Bucket="course")
         out = "s3://course/가을/vae"
-        code, said = batch("run", path, "--seeds", "0..1", "--out", out, **environment)
+        code, said = batch("run", path, "--seeds", 0, "--out", out, **environment)
         assert code == 0 and f"보고서: {out}/report.html" in said, said
-        code, said = batch("run", path, "--seeds", "0..2", "--out", out, **environment)
-        assert code == 0 and "이미 끝난 일 2개 · 할 일 1개" in said, said
+        code, said = batch("run", path, "--seeds", "0..1", "--out", out, **environment)
+        assert code == 0 and "이미 끝난 일 1개 · 할 일 1개" in said, said
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        assert command("status", out)[1].strip() == "완료 3개"
+        assert command("status", out)[1].strip() == "완료 2개"
         names = {found["Key"] for found in client.list_objects_v2(Bucket="course")["Contents"]}
-        assert {"가을/vae/plan.json", "가을/vae/report.html", "가을/vae/results.csv"} < names and len(names) == 3 + 9
+        assert {"가을/vae/plan.json", "가을/vae/report.html", "가을/vae/results.csv"} < names and len(names) == 3 + 6
         code, said = command("status", "s3://없는-통/x")
         assert code == 2 and "⚠️" in said
     finally:

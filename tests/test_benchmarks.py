@@ -1,4 +1,7 @@
-"""벤치마크가 썩지 않게: 모든 선수를 두 스텝씩 달려 보고, 같은 신경망과 같은 손실에서 노트북의 값으로 배우는지 봐요. 시간은 재지 않아요."""
+"""벤치마크가 썩지 않게: 모든 선수를 두 스텝씩 달려 보고, 같은 신경망과 같은 손실에서 노트북의 값으로 배우는지 봐요. 시간은 재지 않아요.
+
+PyTorch가 있어야(make bench-env) 벤치마크를 할 수 있으니, 없으면 CI에서만 시험해요.
+"""
 
 import importlib.util
 import multiprocessing
@@ -14,7 +17,7 @@ from benchmarks.arena import Contestant, Failed, Stop
 from course_utils import data, lessons, metrics
 from course_utils.errors import CourseError
 
-needs_torch = pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None and not os.environ.get("CI"), reason="PyTorch가 없어요(make bench-env)"
 )
 
@@ -115,7 +118,6 @@ def torch_process():
         yield lambda *given, **options: pool.apply(torch_player, (*given, options))
 
 
-@needs_torch
 @pytest.mark.parametrize("key", TASKS)
 def test_torch_starts_from_the_same_loss(images, starts, torch_process, key):
     recipe = starts[key]["recipe"]
@@ -125,13 +127,11 @@ def test_torch_starts_from_the_same_loss(images, starts, torch_process, key):
     assert found.rates == [values["rates"][1] for values in recipe["optimizers"]]  # 세 스텝째는 두 번째 마디예요
 
 
-@needs_torch
 def test_torch_bf16(images, starts, torch_process):
     found = torch_process("dcgan", images, starts["dcgan"], bf16=True)
     assert found.sound and np.allclose(found.checks["start_loss"], starts["dcgan"]["checks"]["start_loss"], rtol=0.05)
 
 
-@needs_torch
 def test_flops_are_counted_by_hand_too(images, starts, torch_process):
     """종이에 쓴 식과. 곱하고 더하기 하나가 2, 입력에 닿은 층은 입력의 기울기가 필요 없어요."""
     mlp = 784 * 128 + 128 * 64 + 64 * 12 + 12 * 3
@@ -186,7 +186,6 @@ def test_different_networks_are_refused(starts):
             speed.check_same("남", checks | change, checks)
 
 
-@needs_torch
 @pytest.mark.parametrize("key", quality.GOALS)
 def test_textbook_networks_train(images, ours, torch_process, key):
     start = quality.textbook(key)

@@ -97,7 +97,7 @@ def test_one_to_one_is_stricter_than_each_for_itself(cells):
 
 
 @pytest.mark.parametrize("kind", ["conditional", "info", "text"])
-def test_each_network_moves_only_in_its_own_turn(cells, kind):
+def test_each_loss_moves_only_its_own_networks(cells, kind):
     """G의 학습률이 0이면 D(와 Q, 인코더)만, D의 학습률이 0이면 G만 움직여요."""
     for g_rate, d_rate in ((0.0, 0.1), (0.1, 0.0)):
         gan, prepare = model(cells, kind)
@@ -110,7 +110,7 @@ def test_each_network_moves_only_in_its_own_turn(cells, kind):
         assert any(moved[0]) == (g_rate > 0) and any(moved[1]) == (d_rate > 0)
         others = [v.path for v in judges]
         assert not any(v.path in others for v in painter)
-        if d_rate and kind != "conditional":  # Q의 머리와 인코더도 D의 차례에 배워요
+        if d_rate and kind != "conditional":  # Q의 머리와 인코더도 D의 손실로 배워요
             extra = gan.finder if kind == "info" else gan.encoder
             assert all(moved[1][-len(extra.trainable_variables) :])
 

@@ -165,6 +165,15 @@ def test_other_settings_never_use_the_file(tmp_path, images):
     assert len(set(names)) == len(names) == len(list((tmp_path / "resume").iterdir()))
 
 
+def test_another_table_of_chances_is_another_training():
+    """합이 1인 표들은 합만으로는 구별되지 않아요. 마지막 자리의 차이는 같은 학습이에요."""
+    table = np.array([[0.0, 0.7, 0.3], [0.5, 0.0, 0.5]])
+    others = [table[:, [0, 2, 1]], np.array([[0.0, 0.6, 0.4], [0.5, 0.0, 0.5]]), table[::-1]]
+    model = build()
+    assert len({identity(model, other) for other in (table, *others)}) == 4
+    assert identity(model, table) == identity(model, table * (1 + 1e-9))
+
+
 def test_the_model_is_left_as_it_was(tmp_path, images):
     """`training.fit` 다음의 평범한 `model.fit(x, y)`는 Keras의 것 그대로예요."""
     learned, _ = fit(tmp_path, images, rule=keras.optimizers.SGD, epochs=1)

@@ -323,7 +323,7 @@ def no_wrong_12(dataset, seeds=(42, 1, 2)):
             row["times_floor"] = times_floor(cells, images)
             for name, value in row.items():
                 facts[kind].setdefault(name, []).append(round(float(value), 2))
-            print(dataset, "12_no_wrong", kind, seed, {name: values[-1] for name, values in facts[kind].items()}, flush=True)
+            print(dataset, "12_no_wrong", kind, seed, {name: round(float(value), 4) for name, value in row.items()}, flush=True)
             if kind == "without" and seed == seeds[0]:
                 kept = coarse(images[:90])
     samples.save("12_no_wrong", dataset, kept, steps=steps["text_steps"], seeds=seeds, **facts)
@@ -357,7 +357,7 @@ def info_12(dataset, steps=1_400, seeds=(42, 1, 2)):
             for name, value in row.items():
                 facts[kind].setdefault(name, []).append(round(float(value), 2))
             facts[kind].setdefault("bound", []).append(round(float(history["bound"][-1]), 3))
-            print(dataset, "12_infogan", kind, seed, {name: values[-1] for name, values in facts[kind].items()}, flush=True)
+            print(dataset, "12_infogan", kind, seed, {name: round(float(value), 4) for name, value in row.items()}, flush=True)
             if kind == "both" and seed == seeds[0]:
                 more = {"codes": codes[:KEPT].tolist(), "labels": named[codes[:KEPT]].tolist(), "dials": dials[:KEPT].round(3).tolist()}
                 more |= {name: round(float(value), 4) for name, value in row.items()}

@@ -45,7 +45,7 @@ def _parser():
     parser = _Parser(prog=PROG, usage=f"{PROG} run | status | report | retry …", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="명령")
     how = argparse.ArgumentParser(add_help=False)
-    how.add_argument("--jobs", metavar="수", help="동시에 실행할 수(기본: GPU의 수, 없으면 코어의 절반)")
+    how.add_argument("--jobs", metavar="수", help="동시에 실행할 수(기본: GPU의 수, 없으면 코어의 절반, 적어도 2)")
     how.add_argument("--timeout", metavar="초", help="셀 하나의 제한 시간")
     how.add_argument("--job-timeout", metavar="초", help="일 하나의 제한 시간")
     how.add_argument("--retries", metavar="수", default="2", help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")

@@ -33,7 +33,7 @@ ANSWER_SECONDS = 10
 class Options:
     """실행하는 방법. 결과의 내용은 바꾸지 않아요."""
 
-    jobs: int | None = None  # 동시에 실행할 수. None이면 GPU의 수, GPU가 없으면 코어의 절반
+    jobs: int | None = None  # 동시에 실행할 수. None이면 `default_jobs`
     cell_seconds: int | None = None
     job_seconds: int | None = None
     retries: int = 2
@@ -72,7 +72,8 @@ class _Batch:
     def run(self, plan, todo):
         from distributed import as_completed
 
-        waiting, done, most = deque(todo), as_completed(), min(len(todo), self._options.jobs or math.inf)
+        longest_first = sorted(todo, key=plan.seconds, reverse=True)  # 긴 일이 마지막에 혼자 남지 않게
+        waiting, done, most = deque(longest_first), as_completed(), min(len(todo), self._options.jobs or math.inf)
         while waiting or self._running:
             room = min(most, self._capable())
             while waiting and len(self._running) < room:
@@ -192,10 +193,10 @@ class _Display:
 
 
 def default_jobs(jobs):
-    """이 컴퓨터에서 동시에 실행할 수: 정해 준 수, 없으면 GPU의 수, 그것도 없으면 코어의 절반."""
+    """이 컴퓨터에서 동시에 실행할 수: 정해 준 수, 없으면 GPU의 수, 그것도 없으면 코어의 절반(코어가 2–3개면 2)."""
     from dask.system import CPU_COUNT
 
-    return jobs or len(_gpus()) or max(1, CPU_COUNT // 2)
+    return jobs or len(_gpus()) or max(min(2, CPU_COUNT), CPU_COUNT // 2)
 
 
 def duration(seconds):
