@@ -32,8 +32,9 @@ def built(cells, kind, judge=True, **options):
     made = {"hole": "HoleFiller", "many": "ManyFiller", "sr": "SuperResolver", "puzzle": "PuzzleGAN"}[kind]
     more = (data.load("digits").x_train[:32],) if kind == "puzzle" else ()
     model = cells[made](cells[generator](), cells["discriminator"]() if judge else None, *more, **options)
-    model.average([np.zeros((1, *part.shape[1:]), "float32") for part in model.generator.inputs])
-    return model, cells["twice" if kind == "many" else "to_tanh"]
+    model.average([np.zeros((1, *part.shape[1:]), "float32") for part in model.generator.inputs] if generator == "hole_generator"
+                  else np.zeros((1, *model.generator.inputs[0].shape[1:]), "float32"))  # fmt: skip
+    return model, model.prepare if kind == "puzzle" else cells["twice" if kind == "many" else "to_tanh"]
 
 
 def test_the_mean_has_the_least_distortion_and_the_sample_exactly_twice(cells):

@@ -479,8 +479,7 @@ def ablation_14(dataset, seeds=(42, 1, 2)):
             judge = None if kind == "적대 빼고" else cells["discriminator"]()
             model = cells["PuzzleGAN"](cells["puzzle_generator"](), judge, cells["digits"].x_train, **options)
             model(parts[:1])
-            few = len(cells["digits"].x_train) < 10_000
-            cells["train"](model, cells["digits"].x_train, f"14-puzzle-{kind}", steps["puzzle_steps"], cells["to_tanh"], augment=few)
+            cells["train"](model, cells["digits"].x_train, f"14-puzzle-{kind}", steps["puzzle_steps"], model.prepare)
             image, mask = cells["solve"](model, parts)
             row = {
                 "iou": cells["overlap"](mask, masks[..., 0]).mean(), "offset": cells["offsets"](image, parts, corners).mean(),
