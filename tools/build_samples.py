@@ -7,6 +7,7 @@ digits는 quick으로 학습시키고, MNIST는 미리 학습해 둔 가중치�
 import os
 import sys
 import tempfile
+import time
 
 import nbclient
 import nbformat
@@ -38,6 +39,7 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
     "11_aae_wae": {"11_aae": "coarse(generated_aae, 32)", "11_wae": "coarse(generated_wae, 32)"},
+    "15_progressive_gan": {"15_progressive": "coarse(generated)"},
 }
 
 
@@ -403,6 +405,85 @@ def planes_11(dataset):
     print(f"{dataset}/11_planes({size:,}바이트)")
 
 
+class Halt(keras.callbacks.Callback):
+    """28×28의 새 층을 다 섞은 에폭에 학습을 멈춰요."""
+
+    def __init__(self, per_epoch):
+        super().__init__()
+        self.per_epoch = per_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = (epoch + 1) * self.per_epoch >= self.model.starts[2] + self.model.fades[2]
+
+
+def ema_15(dataset):
+    """15에서 28×28의 새 층을 다 섞은 직후의 그림 열 장씩: EMA를 이어 갈 때, 단계마다 새로 시작할 때, 지금의 G."""
+    images, z = [], np.random.default_rng(SEED).normal(size=(10, 32))
+    for kind in ("StaleEMA", "ProgressiveGAN"):
+        model, _, cells, _ = train_15(dataset, SEED, kind=kind, halt=True)
+        images.append(cells["paint"](model.average, z))
+    images.append(cells["paint"](model.generator, z))
+    size = samples.save("15_ema", dataset, coarse(np.concatenate(images)), steps_after=model.fades[2])
+    print(f"{dataset}/15_ema: {size:,}바이트")
+
+
+RIVALS_15 = {  # 이름: 15의 train_15에 넘길 설정
+    "키우며": {},
+    "처음부터 28×28": {"grow": False, "share": 0.9},
+    "픽셀별 정규화 없이": {"without": "pixelnorm"},
+    "미니배치 표준편차 없이": {"without": "stddev"},
+    "균등 학습률 없이": {"without": "equalized", "rates": (3e-3, 1e-3)},
+}
+
+
+def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=None, kind="ProgressiveGAN", halt=False, film=False):
+    """15의 GAN 하나. share: 스텝 수의 배수, without: 끌 손질, halt: 다 섞으면 멈출지. (모델, 기록, 셀들, 두 코어의 초)"""
+    tags = ("sizes", "fade", "parts", "equalized", "networks", "gan", "grow", "train", "grade", "stale")
+    cells, digits = lessons.load_cells("15_progressive_gan", *tags), data.load(dataset)
+    run = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1), checkpoints=tempfile.mkdtemp())
+    cells |= {"run": run, "seed": seed, "x_train": digits.x_train}
+    steps = round(share * lessons.read(lessons.NOTEBOOKS / "15_progressive_gan.ipynb").table["steps"][1])
+    per_epoch, epochs, starts, fades = cells["plan"](steps)
+    keras.utils.set_random_seed(seed)
+    tricks = tuple(trick for trick in cells["TRICKS"] if trick != without)
+    jitter = 1 / 28 if len(digits.x_train) < 10_000 else 0.0
+    model = cells[kind](starts if grow else (0, 0, 0), fades if grow else (0, 0, 0), jitter, tricks)
+    shots = np.unique(np.ceil(np.linspace(1, epochs, 24)).astype(int)) if film else []
+    album = cells["Album"](np.random.default_rng(seed).normal(size=(30, 32))[:10], shots, per_epoch)
+    began = time.process_time()
+    album = Halt(per_epoch) if halt else album
+    history = cells["train"](model, f"15-{kind}", per_epoch, epochs, album, **({"rates": rates} if rates else {}))
+    return model, history, cells, (time.process_time() - began) / 2
+
+
+def rival_15(dataset, name, seed, film=False):
+    """15의 설정 하나, 시드 하나: 성적과 그림 열 장, 그리고 (film이면) 자라는 모습과 그때의 크기·α·스텝."""
+    digits = data.load(dataset)
+    evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+    model, history, cells, seconds = train_15(dataset, seed, **RIVALS_15[name], film=film)
+    row = cells["grade"](cells["generate"](model.average, evaluator), evaluator)
+    row["signal"] = max(cells["signal"](model.average, np.random.default_rng(0).normal(size=(500, 32))))
+    row |= {"seconds": seconds, "d_loss": float(history["d_loss"][-1]), "steps": int(model.g_optimizer.iterations)}
+    images = cells["paint"](model.average, np.random.default_rng(0).normal(size=(10, 32)))
+    pages = (history["page"].reshape(-1, 28, 28) / 255, np.round(history["caption"].astype(float), 3).tolist()) if film else None
+    print(dataset, "15_rivals", name, seed, row, flush=True)
+    return row, images, pages
+
+
+def rivals_15(dataset, seeds=(42, 1, 2)):
+    """15의 키운 GAN, 처음부터 28×28인 GAN(같은 시간), 손질을 하나씩 끈 GAN의 성적. 첫 시드의 키운 것은 자라는 모습도."""
+    rows, images = {}, []
+    for name in RIVALS_15:
+        found = [rival_15(dataset, name, seed, film=(name, seed) == ("키우며", seeds[0])) for seed in seeds]
+        rows[name] = {key: [round(row[key], 3) for row, _, _ in found] for key in found[0][0] if key != "steps"}
+        rows[name]["steps"] = found[0][0]["steps"]
+        images.append(found[0][1])
+        if name == "키우며":
+            pages, captions = found[0][2]
+            print(f"{dataset}/15_film: {samples.save('15_film', dataset, coarse(pages), captions=captions):,}바이트", flush=True)
+    samples.save("15_rivals", dataset, coarse(np.concatenate(images)), seeds=seeds, rows=rows)
+
+
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
@@ -414,6 +495,8 @@ SWEEPS = {
     "12_no_wrong": no_wrong_12,
     "12_info": info_12,
     "11_planes": planes_11,
+    "15_rivals": rivals_15,
+    "15_ema": ema_15,
 }
 
 if __name__ == "__main__":
