@@ -187,6 +187,16 @@ def test_a_fresh_layer_is_forgotten_only_when_the_average_restarts(cells):
     assert left["ProgressiveGAN"] < 1e-3 and left["StaleEMA"] > 0.5
 
 
+@pytest.mark.parametrize("beta_2", [0.99, 0.9])
+def test_adam_carried_on_takes_a_long_first_step_in_a_fresh_layer(beta_2):
+    """오래 쓴 Adam에 처음 오는 기울기의 스텝은 학습률의 1/√(1 − β₂)배예요."""
+    weight, adam = keras.Variable(np.zeros(3, "float32")), keras.optimizers.Adam(0.01, beta_1=0.0, beta_2=beta_2)
+    adam.build([weight])
+    adam.iterations.assign(1_000)
+    adam.apply([ops.convert_to_tensor([1.0, -2.0, 0.5])], [weight])
+    assert np.allclose(np.abs(weight.numpy()), 0.01 / np.sqrt(1 - beta_2), rtol=1e-3)
+
+
 def test_each_network_moves_only_in_its_own_turn(cells, digits, eager):
     for g_rate, d_rate in ((0.0, 0.1), (0.1, 0.0)):
         model = gan(cells, starts=(0, 0, 0), fades=(0, 0, 0))
