@@ -18,6 +18,7 @@ import pytest
 from batch_tools import batch, begin, descendants, lesson, records
 
 import course_utils
+from course_utils.batch.__main__ import main
 
 KILLS = int(os.environ.get("COURSE_KILLS", "3"))
 NAP = "import time\ntime.sleep(0.2)"
@@ -212,12 +213,18 @@ def test_a_real_cluster_loses_a_worker_and_its_scheduler(calm, tmp_path, cluster
     assert last["threads"] == CPU_COUNT  # 쉬는 워커에게는 코어를 나눠 주지 않아요
 
 
-def test_unfit_clusters_are_refused_at_once(half, tmp_path, cluster):
-    command = [*half[0], "--scheduler", cluster.address, "--out", tmp_path / "out"]
-    assert_refused(command, "워커가 없어요")
+def test_unfit_clusters_are_refused_at_once(half, tmp_path, cluster, capsys):
+    command = [*map(str, half[0]), "--scheduler", cluster.address, "--out", str(tmp_path / "out")]
+
+    def assert_refused(words, *options):
+        began = time.monotonic()
+        assert main([*command, *options]) == 2 and words in "".join(capsys.readouterr())
+        assert time.monotonic() - began < 20
+
+    assert_refused("워커가 없어요")
     wide = cluster.start_worker("--nthreads", 2)
     workers_of(cluster, 1)
-    assert_refused(command, "스레드가 1개가 아니에요")
+    assert_refused("스레드가 1개가 아니에요")
     wide.kill()
     wide.wait()
     stale = tmp_path / "stale" / "course_utils"
@@ -225,18 +232,11 @@ def test_unfit_clusters_are_refused_at_once(half, tmp_path, cluster):
     (stale / "errors.py").write_text((stale / "errors.py").read_text("utf-8") + "\n# 다른 판\n", "utf-8")
     old = cluster.start_worker(PYTHONPATH=str(stale.parent))
     workers_of(cluster, 1)
-    assert_refused(command, "course_utils(")
+    assert_refused("course_utils(")
     old.kill()
     old.wait()
     cluster.start_worker("--resources", "GPU=1")
     workers_of(cluster, 1)
-    assert_refused([*command, "--resource", "GPU=2"], "자원 GPU=2")
+    assert_refused("자원 GPU=2", "--resource", "GPU=2")
     code, said = batch(*command, "--resource", "GPU=1")
     assert code == 0, said
-
-
-def assert_refused(command, words):
-    began = time.monotonic()
-    code, said = batch(*command)
-    assert code == 2 and words in said and "Traceback" not in said, said
-    assert time.monotonic() - began < 20
