@@ -5,11 +5,12 @@ CONSTRAINTS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+BOOK_READY := $(VENV)/.book-ready
 COLAB := .venv-colab-test
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
 
-.PHONY: help course test colab-test lab notebooks stamp publish bench bench-env clean
+.PHONY: help course test colab-test lab notebooks stamp publish book book-env bench bench-env clean
 help:  ## 할 수 있는 일
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
@@ -39,6 +40,12 @@ stamp: $(READY)  ## 레슨마다 되풀이되는 것(환경 준비 셀, 배지, 
 publish:  ## 포크한 저장소의 주소를 배지와 환경 준비 셀에 적어요: make publish REPO=이름/저장소
 	@$(PYTHON) -m tools.publish "$$REPO"
 
+book: book-env  ## 노트북을 저장된 출력 그대로 웹 페이지로 만들어요: runs/book/index.html
+	$(BIN)/sphinx-build -EaqW --keep-going -b html book runs/book
+	@echo "책을 만들었어요: runs/book/index.html"
+
+book-env: $(BOOK_READY)  ## 책을 만드는 데 필요한 것(Sphinx)을 설치해요
+
 bench: bench-env  ## 학습의 빠르기를 PyTorch, 옛 Keras 고리와 나란히 재요(30분쯤)
 	$(BIN)/python -m benchmarks.speed
 
@@ -63,4 +70,8 @@ $(COLAB)/.ready: tests/colab-constraints.txt
 	@rm -rf $(COLAB)
 	@python3.13 -m venv $(COLAB) 2>/dev/null || $(PYTHON) -m venv $(COLAB)
 	$(COLAB)/bin/pip install --quiet --progress-bar on -r $<
+	@touch $@
+
+$(BOOK_READY): $(READY) book/requirements.txt
+	$(BIN)/pip install --quiet --progress-bar on -r book/requirements.txt $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 	@touch $@

@@ -5,9 +5,7 @@ import csv
 import dataclasses
 import io
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +14,6 @@ from batch_tools import PARAMETERS, lesson
 from course_utils.batch import plan, report
 from course_utils.batch.folder import Folder
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
 NASTY = "<script>alert('매개변수')</script>"
 
 
@@ -107,19 +100,6 @@ def test_page_carries_everything_and_leaks_nothing(out):
     assert not re.search(r"kim|/root/|https?://(?!www\.w3\.org)", re.sub(r"data:[^\"]*", "", page))
     assert str(Path.home()) not in re.sub(r"data:[^\"]*", "", page)
     assert "PATH=" not in page
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        reason = "보고서의 시험에는 Chromium이 필요해요. Debian·Ubuntu: sudo apt install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
