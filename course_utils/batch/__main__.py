@@ -1,4 +1,4 @@
-"""명령줄: run(실행) · status(지금 어디까지) · report(보고서) · retry(실패한 것만 다시)."""
+"""명령줄: run(실행) · status(지금 어디까지) · report(보고서) · retry(실패한 것만 다시) · grade(제출물 채점)."""
 
 import argparse
 import dataclasses
@@ -9,8 +9,8 @@ import re
 import sys
 from collections import Counter
 
+from course_utils.batch import grade, report, run
 from course_utils.batch import plan as planning
-from course_utils.batch import report, run
 from course_utils.batch.folder import DIED, FAILED, LEFT, OK, PLAN, Folder
 from course_utils.errors import CourseError
 
@@ -42,7 +42,7 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = _Parser(prog=PROG, usage=f"{PROG} run | status | report | retry …", description=__doc__)
+    parser = _Parser(prog=PROG, usage=f"{PROG} run | status | report | retry | grade …", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="명령")
     how = argparse.ArgumentParser(add_help=False)
     how.add_argument("--jobs", metavar="수", help="동시에 실행할 수(기본: GPU의 수, 없으면 코어의 절반, 적어도 2)")
@@ -75,6 +75,13 @@ def _parser():
         command = commands.add_parser(name, parents=parents, usage=f"{PROG} {name} 결과폴더", help=text)
         command.add_argument("out", help="결과 폴더")
         command.set_defaults(command=function)
+
+    command = commands.add_parser("grade", usage=f"{PROG} grade 제출물/*.ipynb [--out 폴더]", help="제출물을 채점해 표를 만들어요")
+    command.add_argument("submissions", nargs="+", help="학생들이 낸 노트북들. 학생들의 코드를 이 컴퓨터에서 실행해요")
+    command.add_argument("--out", default="runs/grades", help="결과 폴더(기본 runs/grades)")
+    command.add_argument("--jobs", metavar="수", help="동시에 채점할 수(기본: 코어의 수)")
+    command.add_argument("--timeout", metavar="초", default="10", help="문제 하나의 제한 시간(기본 10)")
+    command.set_defaults(command=_grade)
     return parser
 
 
@@ -132,6 +139,13 @@ def _report(options):
     report.write(folder)
     print(f"보고서: {folder.shown}/report.html")
     return 0
+
+
+def _grade(options):
+    folder, seconds = Folder(options.out), _whole("--timeout", options.timeout, 1)
+    graded = grade.grade(planning.expand(options.submissions), folder, _whole("--jobs", options.jobs, 1) or os.cpu_count(), seconds)
+    print(f"채점표: {folder.shown}/grades.html · {folder.shown}/grades.csv")
+    return int(any(not submission.results for submission in graded))
 
 
 def _spec(options):

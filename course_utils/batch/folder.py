@@ -43,7 +43,7 @@ class Folder:
         import filelock
 
         try:
-            Path(self.path, JOBS).mkdir(parents=True, exist_ok=True)
+            Path(self.path).mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(Path(self.path, ".lock"), timeout=1)
             lock.acquire()
         except filelock.Timeout:
@@ -91,8 +91,10 @@ class Folder:
 
     def append(self, name, line):
         """이 컴퓨터의 폴더에 진행 기록 한 줄을 덧붙여요. 못 써도 실행을 멈추지 않아요."""
-        with contextlib.suppress(OSError), Path(self.path, name).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with contextlib.suppress(OSError):
+            Path(self.path, name).parent.mkdir(exist_ok=True)
+            with Path(self.path, name).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
 
     def plan(self):
         """마지막 `run`의 계획: {"spec", "titles", "jobs"}. 없으면 `CourseError`."""

@@ -58,7 +58,7 @@ def build(spec):
     Raises:
         CourseError: 없는 노트북, 노트북에 넣을 수 없는 매개변수, 형이나 레슨의 규칙에 맞지 않는 값.
     """
-    found = {lesson.name: lesson for lesson in map(lessons.read, _expand(spec["lessons"]))}
+    found = {lesson.name: lesson for lesson in map(lessons.read, expand(spec["lessons"]))}
     asked = spec["parameters"] | spec["grid"]
     jobs, skipped, total = {}, {}, 0
     hashed = functools.cache(lambda path: _hash_files([path]))  # 내 데이터는 한 번만 읽어요
@@ -206,7 +206,7 @@ def fingerprint():
     return found
 
 
-def _expand(patterns):
+def expand(patterns):
     """*가 든 경로를 펼쳐요(셸이 펼쳐 주지 않는 Windows에서도 같게)."""
     paths = [path for pattern in patterns for path in sorted(glob.glob(pattern)) or [pattern]]
     for path in paths:

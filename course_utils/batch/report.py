@@ -77,19 +77,13 @@ def write(folder):
     Raises:
         CourseError: 계획이 없거나 폴더에 쓸 수 없을 때.
     """
-    import jinja2
-
     plan = folder.plan()
     rows = [_row(record) for record in folder.records(plan["jobs"])]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True, finalize=hide_homes, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     failures = {}  # 까닭이 같은 것끼리
     for row in sorted((row for row in rows if row["error"]), key=lambda row: ORDER[row["status"]]):
         failures.setdefault((row["lesson"], row["error"]["cell"], row["error"]["message"]), []).append(row)
     names = list(dict.fromkeys(row["lesson"] for row in rows))
-    page = environment.get_template("report.html").render(
+    page = environment().get_template("report.html").render(
         title=re.split(r"[/\\]", folder.shown)[-1],
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
         done=OK,
@@ -104,6 +98,16 @@ def write(folder):
     )
     folder.write("results.csv", _csv(rows))
     folder.write("report.html", page)
+
+
+def environment():
+    """보고서와 채점표의 틀을 읽는 Jinja 환경. 글은 모두 이스케이프하고 집 폴더는 가려요."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True, finalize=hide_homes, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
 
 
 def _row(record):
@@ -220,12 +224,12 @@ def _csv(rows):
     kept = [column for column in columns(_names(rows, "parameters"), _names(rows, "metrics")) if column.csv]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(_safe(column.csv) for column in kept)
-    writer.writerows([_safe(column.value(row)) for column in kept] for row in rows)
+    writer.writerow(safe(column.csv) for column in kept)
+    writer.writerows([safe(column.value(row)) for column in kept] for row in rows)
     return "\ufeff" + file.getvalue()  # 앞의 표시가 있어야 Excel이 한글을 바로 읽어요
 
 
-def _safe(value):
+def safe(value):
     """집 폴더를 가리고, 스프레드시트가 식으로 읽을 글 앞에 작은따옴표를 붙여요."""
     value = hide_homes(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -74,14 +74,22 @@ def evaluate(problem_id, answer):
 
 def find(problem_id):
     """번호로 `Problem`을 찾아요."""
-    known = {}
-    if isinstance(problem_id, str):
-        with contextlib.suppress(ModuleNotFoundError):
-            known = importlib.import_module(f"course_utils.exercises.lesson_{problem_id[:2]}").PROBLEMS
+    known = problems(problem_id[:2]) if isinstance(problem_id, str) else {}
     if not known or problem_id not in known:
         having = f" 이 레슨의 문제: {', '.join(known)}." if known else " 번호는 '01-1'처럼 적어요."
         raise CourseError(f"{shown(problem_id)}번 문제는 없어요.{having}")
     return known[problem_id]
+
+
+def problems(number):
+    """레슨의 문제들: {"05-1": `Problem`, …}. 그런 레슨이 없으면 비어 있어요.
+
+    Args:
+        number: 레슨의 번호. 예: "05".
+    """
+    with contextlib.suppress(ModuleNotFoundError):
+        return importlib.import_module(f"course_utils.exercises.lesson_{number}").PROBLEMS
+    return {}
 
 
 class _Untouched(Exception):

@@ -1,0 +1,196 @@
+"""제출물 채점: 학생 × 연습문제의 표(grades.csv, grades.html).
+
+저장된 출력은 믿지 않아요. 답의 셀을 강의의 셀 다음에, 제한 시간과 메모리가 있는 프로세스에서 다시 실행해요.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from course_utils import exercises, lessons
+from course_utils.batch import report
+from course_utils.batch.worker import THREADS
+from course_utils.errors import CourseError
+
+RIGHT, WRONG, UNTOUCHED, UNREADABLE, MISSING = "맞음", "틀림", "안 풂", "읽을 수 없음", "셀 없음"
+STATES = {
+    exercises.RIGHT: RIGHT, exercises.WRONG: WRONG, exercises.UNTOUCHED: UNTOUCHED, exercises.UNREADABLE: UNREADABLE,
+}  # fmt: skip
+KINDS = {RIGHT: "good", WRONG: "bad", UNTOUCHED: "soft", UNREADABLE: "died", MISSING: "soft"}  # 판정마다의 빛깔
+TIMED_OUT = 75  # 채점하는 프로세스가 제한 시간을 넘겨 스스로 끝낼 때의 종료 코드
+START_SECONDS = 180  # 강의의 셀을 smoke로 실행하는 데 넉넉한 시간
+
+
+@dataclass
+class Submission:
+    """제출물 하나와 그 채점."""
+
+    student: str  # 파일의 이름. 폴더마다 같은 이름이면 폴더까지
+    lesson: str | None = None  # "05_vae"처럼. 연습문제를 찾지 못하면 None
+    problem: str = ""  # 제출물 전체의 문제
+    cells: dict = field(default_factory=dict)  # 문제의 번호 → 답의 셀의 코드
+    results: dict = field(default_factory=dict)  # 문제의 번호 → (판정, 학생이 본 말)
+
+    def counts(self):
+        return Counter(state for state, _ in self.results.values())
+
+
+def grade(paths, folder, jobs, seconds):
+    """제출물들을 채점해 폴더에 grades.csv와 grades.html을 써요. 하나가 잘못돼도 나머지는 해요.
+
+    Args:
+        paths: 제출된 노트북들의 경로. 이름은 아무래도 좋아요. 레슨은 문제의 번호로 알아봐요.
+        folder: 결과 폴더(`Folder`).
+        jobs: 동시에 채점할 수.
+        seconds: 문제 하나의 제한 시간(초).
+    Returns:
+        `Submission`의 목록. 파일의 이름 차례예요.
+    """
+    names = _names(paths)
+    found = [read(path, name) for path, name in zip(paths, names, strict=True)]
+    with folder.lock():
+        pool = ThreadPoolExecutor(jobs)
+        waiting = {pool.submit(examine, submission, seconds): submission for submission in found}
+        try:
+            for number, done in enumerate(as_completed(waiting), start=1):
+                done.result()
+                print(f"[{number}/{len(found)}] {_summary(waiting[done])}", flush=True)
+        finally:  # Ctrl-C로 멈춰도 채점한 데까지는 남겨요
+            pool.shutdown(wait=False, cancel_futures=True)
+            folder.write("grades.csv", _csv(found))
+            folder.write("grades.html", _page(found, folder))
+    return found
+
+
+def read(path, name):
+    """제출된 노트북에서 답의 셀을 찾아요. 읽을 수 없으면 그렇다고 적힌 `Submission`."""
+    submission = Submission(name)
+    try:
+        if Path(path).stat().st_size > 50e6:
+            raise CourseError("파일이 50 MB를 넘어요. 출력을 지우고 다시 내 달라고 하세요.")
+        notebook = lessons.read(path).notebook
+    except (OSError, CourseError) as error:
+        submission.problem = f"노트북을 읽지 못했어요: {error}"
+        return submission
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "solution" not in cell.metadata.get("tags", ()):
+            submission.cells |= dict.fromkeys(_checked(cell.source), cell.source)
+    having = Counter(problem[:2] for problem in submission.cells if problem in exercises.problems(problem[:2]))
+    if not having:
+        submission.problem = "연습문제의 셀(check를 부르는 셀)을 찾지 못했어요."
+        return submission
+    number = having.most_common(1)[0][0]
+    submission.lesson = next(path.stem for path in lessons.NOTEBOOKS.glob(f"{number}_*.ipynb"))
+    known = exercises.problems(number)
+    submission.cells = {problem: source for problem, source in submission.cells.items() if problem in known}
+    return submission
+
+
+def examine(submission, seconds):
+    """제출물의 문제들을 채점해 `results`를 채워요. 프로세스가 죽거나 멈추면, 그 문제만 빼고 이어서 해요."""
+    if submission.lesson is None:
+        return
+    problems = exercises.problems(submission.lesson[:2])
+    for problem in problems:
+        if problem not in submission.cells:
+            submission.results[problem] = MISSING, "이 문제의 셀(check를 부르는 셀)이 없어요. 지웠거나 다른 판의 노트북이에요."
+    while left := [problem for problem in submission.cells if problem not in submission.results]:
+        given = {"lesson": submission.lesson, "cells": [[p, submission.cells[p]] for p in left], "seconds": seconds}
+        why = _examine(given, submission.results, START_SECONDS + seconds * len(left))
+        broken = next((problem for problem in left if problem not in submission.results), None)
+        if broken:
+            submission.results[broken] = UNREADABLE, why
+    submission.results = {problem: submission.results[problem] for problem in problems}
+
+
+def _examine(given, results, limit):
+    """답들을 새 프로세스에서 실행해 results를 채우고, 다 채우지 못한 까닭을 돌려줘요."""
+    environment = os.environ | dict.fromkeys(THREADS, "1") | {
+        "COURSE_PROFILE": "smoke", "COURSE_DATASET": "digits", "COURSE_STATIC": "1", "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": str(lessons.NOTEBOOKS.parent), "PYTHONUTF8": "1", "MPLBACKEND": "agg",
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:  # 학생의 코드가 여는 "파일.txt"는 여기예요
+        process = subprocess.Popen(
+            [sys.executable, "-m", "course_utils.batch.examine"], cwd=empty, env=environment, text=True, encoding="utf-8",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            said, _ = process.communicate(json.dumps(given), timeout=limit)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            said, _ = process.communicate()
+        finally:
+            _kill(process)  # 학생의 코드가 낳은 프로세스까지
+    for line in said.splitlines():
+        problem, *result = json.loads(line)
+        results[problem] = tuple(result)
+    if process.returncode in (TIMED_OUT, -signal.SIGKILL):
+        return f"{given['seconds']}초 안에 끝나지 않았어요."
+    return f"채점하는 프로세스가 죽었어요(종료 코드 {process.returncode}). 답의 셀이 파이썬을 끝냈거나 메모리가 모자랐어요."
+
+
+def _kill(process):
+    try:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except ProcessLookupError:
+        pass
+
+
+def _checked(source):
+    """셀이 `check`로 답을 확인하는 문제의 번호들. 문법이 틀린 셀에서도 찾아요."""
+    return re.findall(r"""^\s*check\(\s*["'](\d\d-\d+)["'](?![^\n]*hint\s*=)""", source, re.M)
+
+
+def _names(paths):
+    """파일의 이름(확장자 없이). 겹치면 폴더의 이름까지."""
+    paths = [Path(path) for path in paths]
+    twice = Counter(path.stem for path in paths)
+    return [path.stem if twice[path.stem] == 1 else f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+
+
+def _summary(submission):
+    counts = submission.counts()
+    return f"{submission.student}: " + (
+        submission.problem or " · ".join(f"{state} {counts[state]}" for state in KINDS if counts[state]) or "채점하지 않았어요"
+    )
+
+
+def _csv(submissions):
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["학생", "레슨", "문제", "판정", "학생이 본 말"])
+    for one in submissions:
+        rows = [(p, *result) for p, result in one.results.items()] or [("", UNREADABLE, one.problem)]
+        writer.writerows(map(report.safe, [one.student, one.lesson or "", *row]) for row in rows)
+    return "\ufeff" + file.getvalue()  # 앞의 표시가 있어야 Excel이 한글을 바로 읽어요
+
+
+def _page(submissions, folder):
+    done = [one for one in submissions if one.results]
+    titles = {name: lessons.read(lessons.NOTEBOOKS / f"{name}.ipynb").title for name in sorted({one.lesson for one in done})}
+    return report.environment().get_template("grades.html").render(
+        title=re.split(r"[/\\]", folder.shown)[-1],
+        made=f"{datetime.now():%Y-%m-%d %H:%M}",
+        kinds=KINDS,
+        counts=sum((one.counts() for one in submissions), Counter()),
+        right=RIGHT,
+        unread=[one for one in submissions if not one.results],
+        lessons=[
+            (title, list(exercises.problems(name[:2])), [one for one in done if one.lesson == name])
+            for name, title in titles.items()
+        ],
+    )  # fmt: skip

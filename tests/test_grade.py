@@ -1,0 +1,118 @@
+"""제출물 채점: 진짜 프로세스에서, 맞은 것도 틀린 것도 못된 것도. 하나가 잘못돼도 나머지는 채점해요."""
+
+import csv
+import re
+import shutil
+
+import nbformat
+import pytest
+from helpers import NOTEBOOKS
+
+from course_utils.batch import grade
+from course_utils.batch.__main__ import main
+from tools.edition import without_solutions
+
+VAE = ("05-1", "05-2", "05-3", "05-4", "05-5")
+
+
+def notebook(number):
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith(number))
+    return nbformat.read(path, as_version=4)
+
+
+def solutions(number):
+    """{문제: 강의의 해답 셀}."""
+    cells = (c.source for c in notebook(number).cells if "solution" in c.metadata.get("tags", ()))
+    return {re.search(r'check\("(\d\d-\d+)"', source)[1]: source for source in cells}
+
+
+@pytest.fixture
+def submit(tmp_path):
+    """학생이 받은 판의 답 셀들을 바꿔 낸 노트북을 쓰는 함수."""
+    (tmp_path / "제출").mkdir()
+
+    def submit(name, number, cells, drop=()):
+        handed = without_solutions(notebook(number))
+        handed.cells = [c for c in handed.cells if c.cell_type != "code" or not any(f'check("{p}"' in c.source for p in drop)]
+        for cell in handed.cells:
+            if "exercise" in cell.metadata.get("tags", ()):
+                problem = re.search(r'check\("(\d\d-\d+)"', cell.source)[1]
+                cell.source = cells.get(problem, cell.source)
+        path = tmp_path / "제출" / f"{name}.ipynb"
+        nbformat.write(handed, path)
+        return str(path)
+
+    return submit
+
+
+def table(out):
+    """{(학생, 문제): (판정, 학생이 본 말)}."""
+    with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        return {(row["학생"], row["문제"]): (row["판정"], row["학생이 본 말"]) for row in csv.DictReader(file)}
+
+
+def test_a_class_with_every_kind_of_submission(submit, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(grade, "START_SECONDS", 60)
+    cell = 'check("05-1", 1)'
+    paths = [
+        submit("다 맞음", "05", solutions("05")),
+        submit("레슨의 이름을 씀", "01", solutions("01")),
+        submit("안 풂", "05", {}),
+        submit("틀림", "05", {"05-1": 'check("05-1", -999)', "05-2": "def f(x, p, mu, log_var):\n    return 1 / 0\ncheck('05-2', f)"}),
+        submit("안 끝남", "05", {"05-1": f"while True:\n    pass\n{cell}", "05-3": solutions("05")["05-3"]}),
+        submit("죽임", "05", {"05-2": "import os\nos._exit(0)\ncheck('05-2', 1)", "05-3": solutions("05")["05-3"]}),
+        submit("빼먹음", "05", {"05-1": f"answer = (\n{cell}", "05-4": "check = print\ncheck('05-4', 1)"}, drop=["05-5"]),
+        submit("=식", "05", {"05-1": f"open('낙서.txt', 'w').write('나')\nprint('가' * 10_000_000)\n{cell}"}),
+        submit("큰 것", "05", {"05-1": f"x = bytearray(50_000_000_000)\n{cell}"}),
+    ]
+    for name, text in {"깨짐": "{", "빈 파일": "", "남의 노트북": nbformat.writes(nbformat.v4.new_notebook())}.items():
+        (tmp_path / "제출" / f"{name}.ipynb").write_text(text, "utf-8")
+    out = tmp_path / "채점"
+    code = main(["grade", str(tmp_path / "제출" / "*.ipynb"), "--out", str(out), "--timeout", "3"])
+    said, found = capsys.readouterr().out, table(out)
+    assert code == 1 and f"[{len(paths) + 3}/{len(paths) + 3}]" in said and "grades.html" in said
+    states = {key: state for key, (state, _) in found.items()}
+    assert all(states["다 맞음", problem] == "맞음" for problem in VAE)
+    assert all(state == "맞음" for (student, _), state in states.items() if student == "레슨의 이름을 씀")
+    assert all(states["안 풂", problem] == "안 풂" for problem in VAE)
+    assert states["틀림", "05-1"] == "틀림" and found["틀림", "05-2"][0] == "읽을 수 없음" and "division" in found["틀림", "05-2"][1]
+    assert found["안 끝남", "05-1"] == ("읽을 수 없음", "3초 안에 끝나지 않았어요.") and states["안 끝남", "05-3"] == "맞음"
+    assert "죽었어요" in found["죽임", "05-2"][1] and states["죽임", "05-3"] == "맞음"
+    assert states["빼먹음", "05-5"] == "셀 없음" and "SyntaxError" in found["빼먹음", "05-1"][1]
+    assert "부르지 않았어요" in found["빼먹음", "05-4"][1]
+    assert states["'=식", "05-1"] == "틀림" and not list(tmp_path.rglob("낙서.txt"))
+    assert "MemoryError" in found["큰 것", "05-1"][1]
+    for student in ("깨짐", "빈 파일", "남의 노트북"):
+        assert states[student, ""] == "읽을 수 없음" and student in said
+    page = (out / "grades.html").read_text("utf-8")
+    assert "채점하지 못한 제출물 3개" in page and "05. 변분 오토인코더" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_stored_outputs_and_old_answers_are_not_believed(submit):
+    path = submit("베낌", "05", {})
+    handed = nbformat.read(path, as_version=4)
+    for cell in handed.cells:
+        if "exercise" in cell.metadata.get("tags", ()):
+            cell.outputs = [nbformat.v4.new_output("stream", text="✅ 05-1: 맞아요!")]
+    nbformat.write(handed, path)
+    submission = grade.read(path, "베낌")
+    grade.examine(submission, 5)
+    assert {state for state, _ in submission.results.values()} == {"안 풂"} and tuple(submission.results) == VAE
+
+
+def test_hints_and_solutions_are_not_answers(submit):
+    handed = nbformat.read(submit("힌트", "05", {}), as_version=4)
+    solved = [cell for cell in notebook("05").cells if "solution" in cell.metadata.get("tags", ())]
+    handed.cells += [nbformat.v4.new_code_cell('check("05-1", hint=True)'), *solved]
+    path = submit("힌트", "05", {})
+    nbformat.write(handed, path)
+    cells = grade.read(path, "힌트").cells
+    assert len(solved) == len(VAE) and tuple(cells) == VAE and all("..." in source for source in cells.values())
+
+
+def test_the_same_file_name_in_two_folders_are_two_students(tmp_path, submit):
+    first = submit("과제", "05", {})
+    (tmp_path / "김").mkdir()
+    second = tmp_path / "김" / "과제.ipynb"
+    shutil.copy(first, second)
+    assert grade._names([first, second]) == ["제출/과제", "김/과제"]
