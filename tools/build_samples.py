@@ -38,7 +38,6 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
     "14_patches_restoration": {
-        "14_goal": "coarse(np.concatenate([scattered(parts[ten]), puzzle_mask[ten], puzzle_image[ten], truth[ten]]))",
         "14_hole": "coarse(many[:4].reshape(-1, 28, 28)), labels=np.resize(digits.y_test[:len(truth)], KEPT)",
         "14_sr": "coarse(sr_image), labels=digits.y_test[:len(truth)][:KEPT]",
         "14_puzzle": "coarse(puzzle_image), labels=digits.y_test[:len(truth)][:KEPT]",
@@ -411,87 +410,111 @@ def planes_11(dataset):
 
 
 def lesson_14(dataset, seed):
-    """14의 셀에서 꺼낸 함수들과 시험 그림, 그 시드의 실행."""
+    """14의 셀에서 꺼낸 함수들(시험 그림과 그 시드의 실행을 담아서), 시험 그림, 숫자마다 첫 그림의 번호, quick의 스텝 수."""
     digits = data.load(dataset)
-    tags = ("from-08", "networks", "restorer", "train", "many", "sr", "parts", "puzzle-networks", "puzzle", "puzzle-measure", "measure")
+    tags = ("from-08", "networks", "restorer", "train", "many", "measure", "sr", "parts", "puzzle-networks", "puzzle", "puzzle-measure")
     cells = lessons.load_cells("14_patches_restoration", *tags)
     truth = digits.x_test[:2_000] / np.float32(255)
     cells |= {"digits": digits, "truth": truth, "seed": seed, "truth_features": metrics.digit_features(truth)[0]}
     cells["floor"] = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test])).floor
     cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
-    keras.utils.set_random_seed(seed)
     table = lessons.read(lessons.NOTEBOOKS / "14_patches_restoration.ipynb").table
     ten = np.array([np.flatnonzero(digits.y_test[:2_000] == digit)[0] for digit in range(10)])
-    return cells, truth, {name: row[1] for name, row in table.items()}, ten
+    keras.utils.set_random_seed(seed)
+    return cells, truth, ten, {name: row[1] for name, row in table.items()}
 
 
-def plane_14(dataset, seeds=(42, 1, 2)):
-    """14의 왜곡–지각 평면: 구멍과 초해상도를 L2로, L2와 적대 손실로, (구멍은) 답 여럿으로. 시드마다 MSE와 FID와 그 밖의 성적."""
-    facts, rows = {"seeds": seeds, "hole": {}, "sr": {"바이큐빅": []}, "kept": {}, "spread": []}, []
-    for seed in seeds:
-        for kind in ("L2", "L2 + 적대", "답 하나"):
-            cells, truth, steps, ten = lesson_14(dataset, seed)
-            seen = cells["shifted"](cells["digits"].x_train)
-            holed = (2 * truth[..., None] - 1) * (1 - cells["HOLE"])
-            judge = None if kind == "L2" else cells["discriminator"]()
-            weight = 150.0 if kind == "L2 + 적대" else 40.0  # 150은 학습 데이터의 일부로 골랐어요
-            model = cells["ManyFiller" if kind == "답 하나" else "HoleFiller"](cells["hole_generator"](), judge, weight)
-            model([holed[:1], np.zeros((1, 16), "float32")])
-            cells["train"](model, seen, f"14-{kind}", steps["hole_steps"], cells["twice" if kind == "답 하나" else "to_tanh"])
-            many = np.stack([cells["fill"](model, holed, k) for k in range(1, 5)])
-            box = slice(7, 21)
-            point = [cells["mse"](many, box), np.mean([cells["fid"](images) for images in many])]
-            facts["hole"].setdefault(kind, []).append([round(float(value), 5) for value in point])
-            facts["kept"].setdefault(f"hole {kind}", []).append(round(cells["kept"](many[0]), 3))
-            if kind == "답 하나":
-                facts["spread"].append(round(float(many.var(axis=0, ddof=1)[:, box, box].mean()), 5))
-            if seed == seeds[0]:
-                rows.append(many[0][ten])
-            print(dataset, "14_plane", seed, kind, facts["hole"][kind][-1], facts["kept"][f"hole {kind}"][-1], flush=True)
-        for kind in ("바이큐빅", "L2", "L2 + 적대"):
-            cells, truth, steps, ten = lesson_14(dataset, seed)
-            seen, lowered = cells["shifted"](cells["digits"].x_train), truth.reshape(-1, 7, 4, 7, 4, 1).mean(axis=(2, 4))
-            if kind == "바이큐빅":
-                images = cells["bicubic"](lowered)
-            else:
-                model = cells["SuperResolver"](cells["sr_generator"](), None if kind == "L2" else cells["discriminator"]())
-                model(2 * lowered[:1] - 1)
-                cells["train"](model, seen, f"14-sr-{kind}", steps["sr_steps"], cells["to_tanh"])
-                images = cells["restored"](model, 2 * lowered - 1)
-            point = [cells["mse"](images), cells["fid"](images)]
-            facts["sr"].setdefault(kind, []).append([round(float(value), 5) for value in point])
-            facts["kept"].setdefault(f"sr {kind}", []).append(round(cells["kept"](images), 3))
-            if seed == seeds[0]:
-                rows.append(images[ten])
-            print(dataset, "14_plane", seed, kind, facts["sr"][kind][-1], facts["kept"][f"sr {kind}"][-1], flush=True)
-    facts |= {"steps": [steps["hole_steps"], steps["sr_steps"]], "names": ["구멍 L2", "구멍 L2 + 적대", "구멍 답 하나", "바이큐빅", "L2", "L2 + 적대"]}
-    samples.save("14_plane", dataset, coarse(np.concatenate(rows)), **facts)
+def hole_14(dataset, seed, kind):
+    """14의 구멍을 한 가지로 메워요. kind: "L2" | "L2 + 적대" | "뽑은 답". 성적과, z를 바꾼 그림 두 벌(숫자마다 첫 장)."""
+    cells, truth, ten, steps = lesson_14(dataset, seed)
+    holed = (2 * truth[..., None] - 1) * (1 - cells["HOLE"])
+    judge = None if kind == "L2" else cells["discriminator"]()
+    weight = HOLE_WEIGHT if kind == "L2 + 적대" else 40.0
+    model = cells["ManyFiller" if kind == "뽑은 답" else "HoleFiller"](cells["hole_generator"](), judge, weight)
+    model([holed[:1], np.zeros((1, 16), "float32")])
+    cells["train"](model, cells["shifted"](cells["digits"].x_train), f"14-hole-{kind}", steps["hole_steps"])
+    many, box = np.stack([cells["fill"](model, holed, k) for k in range(1, 5)]), slice(7, 21)
+    row = {
+        "mse": cells["mse"](many, box), "fid": np.mean([cells["fid"](images) for images in many]),
+        "kept": cells["kept"](many[0]), "spread": many.var(axis=0, ddof=1)[:, box, box].mean(),
+    }  # fmt: skip
+    return row, np.concatenate([many[0][ten], many[1][ten]])
 
 
-def ablation_14(dataset, seeds=(42, 1, 2)):
-    """14의 Puzzle-GAN과, 손실을 하나씩 뺀 것: 시드마다 성적. 그림은 첫 시드의 열 장씩과 원본."""
-    kinds = {"셋 다": {}, "자리 빼고": {"mask_weight": 0.0}, "겉모습 빼고": {"look_weight": 0.0}, "적대 빼고": {}}
-    facts, rows = {"names": list(kinds), "seeds": seeds}, []
-    for kind, options in kinds.items():
+def sr_14(dataset, seed, kind):
+    """14의 7×7을 한 가지로 키워요. kind: "바이큐빅" | "L2" | "L2 + 적대". 성적과 그림(숫자마다 첫 장)."""
+    cells, truth, ten, steps = lesson_14(dataset, seed)
+    lowered = truth.reshape(-1, 7, 4, 7, 4, 1).mean(axis=(2, 4))
+    if kind == "바이큐빅":
+        images = cells["bicubic"](lowered)
+    else:
+        model = cells["SuperResolver"](cells["sr_generator"](), None if kind == "L2" else cells["discriminator"]())
+        model(2 * lowered[:1] - 1)
+        count = steps["sr_steps"] if dataset == "digits" else MNIST_SR_STEPS
+        cells["train"](model, cells["shifted"](cells["digits"].x_train), f"14-sr-{kind}", count)
+        images = cells["restored"](model, 2 * lowered - 1)
+    return {"mse": cells["mse"](images), "fid": cells["fid"](images), "kept": cells["kept"](images)}, images[ten]
+
+
+def puzzle_14(dataset, seed, kind):
+    """14의 Puzzle-GAN에서 손실 하나를 빼요. kind: ABLATION의 이름. 성적과 그림(숫자마다 첫 장; "셋 다"는 조각, 마스크, 원본을 앞에)."""
+    cells, truth, ten, steps = lesson_14(dataset, seed)
+    parts, corners, masks = (np.asarray(part) for part in cells["find_parts"](2 * truth[..., None] - 1))
+    few = len(cells["digits"].x_train) < 10_000
+    judge = None if kind == "적대 빼고" else cells["discriminator"](1 / 28 if few else 0.0)
+    shake = cells["shaker"]() if few else None
+    model = cells["PuzzleGAN"](cells["puzzle_generator"](), judge, shake, **ABLATION[kind])
+    model(parts[:1])
+    cells["train"](model, cells["digits"].x_train, f"14-puzzle-{kind}", steps["puzzle_steps"])
+    image, mask = cells["solve"](model, parts)
+    row = {
+        "iou": cells["overlap"](mask, masks[..., 0]).mean(), "offset": cells["offsets"](image, parts, corners).mean(),
+        "kept": cells["kept"](image), "fid": cells["fid"](image),
+    }  # fmt: skip
+    if kind == "셋 다":  # 도착지의 그림에도 써요
+        image = np.concatenate([cells["scattered"](parts[ten]), mask[ten], truth[ten], image[ten]])
+        ten = slice(None)
+    return row, image[ten]
+
+
+def sweep_14(dataset, name, one, kinds, seeds):
+    """kind마다 시드마다 one을 불러, 성적과 첫 시드의 그림을 저장해요."""
+    facts, pictures = {"names": list(kinds), "seeds": list(seeds)}, []
+    for kind in kinds:
         facts[kind] = {}
         for seed in seeds:
-            cells, truth, steps, ten = lesson_14(dataset, seed)
-            parts, corners, masks = (np.asarray(part) for part in cells["find_parts"](2 * truth[..., None] - 1))
-            judge = None if kind == "적대 빼고" else cells["discriminator"]()
-            model = cells["PuzzleGAN"](cells["puzzle_generator"](), judge, cells["digits"].x_train, **options)
-            model(parts[:1])
-            cells["train"](model, cells["digits"].x_train, f"14-puzzle-{kind}", steps["puzzle_steps"], model.prepare)
-            image, mask = cells["solve"](model, parts)
-            row = {
-                "iou": cells["overlap"](mask, masks[..., 0]).mean(), "offset": cells["offsets"](image, parts, corners).mean(),
-                "kept": cells["kept"](image), "fid": cells["fid"](image),
-            }  # fmt: skip
-            for name, value in row.items():
-                facts[kind].setdefault(name, []).append(round(float(value), 3))
+            row, images = one(dataset, seed, kind)
+            for key, value in row.items():
+                facts[kind].setdefault(key, []).append(float(f"{value:.4g}"))
             if seed == seeds[0]:
-                rows.append(image[ten])
-            print(dataset, "14_ablation", kind, seed, {name: values[-1] for name, values in facts[kind].items()}, flush=True)
-    samples.save("14_ablation", dataset, coarse(np.concatenate([*rows, truth[ten]])), steps=steps["puzzle_steps"], **facts)
+                pictures.append(images)
+            print(dataset, name, kind, seed, row, flush=True)
+    table = lessons.read(lessons.NOTEBOOKS / "14_patches_restoration.ipynb").table
+    facts["steps"] = table[{"14_hole_plane": "hole_steps", "14_sr_plane": "sr_steps"}.get(name, "puzzle_steps")][1]
+    if (dataset, name) == ("mnist", "14_sr_plane"):
+        facts["steps"] = MNIST_SR_STEPS
+    samples.save(name, dataset, coarse(np.concatenate(pictures)), **facts)
+
+
+SEEDS_14 = (42, 1, 2)
+HOLE_WEIGHT = 150.0  # 14의 'L2 + 적대'에서 L2의 무게. 학습 데이터의 일부를 떼어 골랐어요
+MNIST_SR_STEPS = 600
+ABLATION = {"셋 다": {}, "자리 빼고": {"mask_weight": 0.0}, "겉모습 빼고": {"look_weight": 0.0}, "적대 빼고": {}}
+
+
+def hole_plane_14(dataset):
+    """14의 왜곡–지각 평면에서 구멍의 점들."""
+    sweep_14(dataset, "14_hole_plane", hole_14, ("L2", "L2 + 적대", "뽑은 답"), SEEDS_14)
+
+
+def sr_plane_14(dataset):
+    """14의 왜곡–지각 평면에서 초해상도의 점들."""
+    sweep_14(dataset, "14_sr_plane", sr_14, ("바이큐빅", "L2", "L2 + 적대"), SEEDS_14)
+
+
+def ablation_14(dataset):
+    """14의 Puzzle-GAN과, 손실을 하나씩 뺀 것."""
+    sweep_14(dataset, "14_ablation", puzzle_14, ABLATION, SEEDS_14)
 
 
 SWEEPS = {
@@ -505,7 +528,8 @@ SWEEPS = {
     "12_no_wrong": no_wrong_12,
     "12_info": info_12,
     "11_planes": planes_11,
-    "14_plane": plane_14,
+    "14_hole_plane": hole_plane_14,
+    "14_sr_plane": sr_plane_14,
     "14_ablation": ablation_14,
 }
 

@@ -194,11 +194,11 @@ def lesson_14(name, kind, steps, judge=True):
     lesson["floor"] = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test])).floor
     generator = {"SuperResolver": "sr_generator", "PuzzleGAN": "puzzle_generator"}.get(kind, "hole_generator")
     keras.utils.set_random_seed(SEED)
-    more = (mnist.x_train,) if kind == "PuzzleGAN" else ()
-    model = lesson[kind](lesson[generator](), lesson["discriminator"]() if judge else None, *more)
-    model([np.zeros((1, *part.shape[1:]), "float32") for part in model.generator.inputs])
-    lesson["train"](model, mnist.x_train, name, steps, lesson["twice" if kind == "ManyFiller" else "to_tanh"])
-    x, box = 2 * truth[..., None] - 1, slice(None)
+    model = lesson[kind](lesson[generator](), lesson["discriminator"]() if judge else None)
+    shapes = [(1, *part.shape[1:]) for part in model.generator.inputs]
+    model([np.zeros(shape, "float32") for shape in shapes] if len(shapes) > 1 else np.zeros(shapes[0], "float32"))
+    lesson["train"](model, mnist.x_train, name, steps)
+    x = 2 * truth[..., None] - 1
 
     def measure():
         if kind == "PuzzleGAN":
@@ -208,7 +208,7 @@ def lesson_14(name, kind, steps, judge=True):
         else:
             seen = np.asarray(model.evidence(x))
             images = lesson["restored"](model, seen) if kind == "SuperResolver" else lesson["fill"](model, seen, 1)
-            inside = box if kind == "SuperResolver" else slice(7, 21)
+            inside = slice(None) if kind == "SuperResolver" else slice(7, 21)
             found = f"PSNR {lesson['psnr'](lesson['mse'](images, inside)):.2f} dB"
         return f"{found}, FID {lesson['fid'](images):.2f}배, 숫자 {lesson['kept'](images):.3f}"
 
