@@ -10,7 +10,7 @@ from course_utils.lessons import load_cells
 
 NAME = "14_patches_restoration"
 TAGS = ("toy", "from-08", "networks", "restorer", "train", "many", "measure", "sr", "parts", "puzzle-networks", "puzzle",
-        "puzzle-measure")  # fmt: skip
+        "puzzle-measure", "psnr")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_the_order_of_parts_does_not_matter(cells, images):
 
 
 def test_the_losses_against_hand_numbers(cells):
-    """자리: 로짓 0이면 log 2, 로짓 −log 3이면 자리에서 log 4, 밖에서 log(4/3). 겉모습: 마스크 안의 L1 평균, 밖은 세지 않아요."""
+    """마스크: 로짓 0이면 log 2, 로짓 −log 3이면 자리에서 log 4, 밖에서 log(4/3). 겉모습: 마스크 안의 L1 평균, 밖은 세지 않아요."""
     puzzle = built(cells, "puzzle", judge=False, mask_weight=1.0, look_weight=0.0)
     mask = np.zeros((1, 28, 28, 1), "float32")
     mask[:, :7] = 1  # 넷 가운데 하나

@@ -185,36 +185,6 @@ def ruled_11(kind, steps=10_000):
     save(model, name, {key: values for key, values in history.items() if key != "codes"}, measure)
 
 
-def lesson_14(name, kind, steps, judge=True):
-    """14의 모델 하나(EMA 생성자). kind: 클래스의 이름."""
-    tags = ("from-08", "networks", "restorer", "train", "many", "measure", "sr", "parts", "puzzle-networks", "puzzle", "puzzle-measure")
-    lesson, mnist = lesson_cells("14_patches_restoration", *tags)
-    truth = mnist.x_test[:2_000] / np.float32(255)
-    lesson |= {"truth": truth, "truth_features": metrics.digit_features(truth)[0]}
-    lesson["floor"] = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test])).floor
-    generator = {"SuperResolver": "sr_generator", "PuzzleGAN": "puzzle_generator"}.get(kind, "hole_generator")
-    keras.utils.set_random_seed(SEED)
-    model = lesson[kind](lesson[generator](), lesson["discriminator"]() if judge else None)
-    shapes = [(1, *part.shape[1:]) for part in model.generator.inputs]
-    model([np.zeros(shape, "float32") for shape in shapes] if len(shapes) > 1 else np.zeros(shapes[0], "float32"))
-    lesson["train"](model, mnist.x_train, name, steps)
-    x = 2 * truth[..., None] - 1
-
-    def measure():
-        if kind == "PuzzleGAN":
-            parts, corners, masks = (np.asarray(part) for part in lesson["find_parts"](x))
-            images, mask = lesson["solve"](model, parts)
-            found = f"IoU {lesson['overlap'](mask, masks[..., 0]).mean():.3f}, 자리 {lesson['offsets'](images, parts, corners).mean():.2f}픽셀"
-        else:
-            seen = np.asarray(model.evidence(x))
-            images = lesson["restored"](model, seen) if kind == "SuperResolver" else lesson["fill"](model, seen, 1)
-            inside = slice(None) if kind == "SuperResolver" else slice(7, 21)
-            found = f"PSNR {lesson['psnr'](lesson['mse'](images, inside)):.2f} dB"
-        return f"{found}, FID {lesson['fid'](images):.2f}배, 숫자 {lesson['kept'](images):.3f}"
-
-    save(model.average, name, {}, measure)
-
-
 def sample_quality(mnist, draw, network):
     evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
@@ -241,10 +211,6 @@ BUILDERS = {
     "12_conditional": conditional_12,
     "12_infogan": infogan_12,
     "12_text": text_12,
-    "14_hole_l2": lambda: lesson_14("14_hole_l2", "HoleFiller", 2_000, judge=False),
-    "14_hole_gan": lambda: lesson_14("14_hole_gan", "ManyFiller", 3_000),
-    "14_sr": lambda: lesson_14("14_sr", "SuperResolver", 2_000),
-    "14_puzzle": lambda: lesson_14("14_puzzle", "PuzzleGAN", 3_000),
     "11_vae": lambda: ruled_11("VAE"),
     "11_aae": lambda: ruled_11("AAE"),
     "11_wae": lambda: ruled_11("WAE"),
