@@ -404,6 +404,91 @@ def planes_11(dataset):
     print(f"{dataset}/11_planes({size:,}바이트)")
 
 
+def lesson_14(dataset, seed):
+    """14의 셀에서 꺼낸 함수들(시험 그림과 그 시드의 실행을 담아서), 시험 그림, 숫자마다 첫 그림의 번호, quick의 스텝 수."""
+    digits = data.load(dataset)
+    tags = ("from-08", "networks", "restorer", "train", "many", "measure", "parts", "puzzle-networks", "puzzle", "puzzle-measure")
+    cells = lessons.load_cells("14_patches_restoration", *tags)
+    truth = digits.x_test[:2_000] / np.float32(255)
+    cells |= {"digits": digits, "truth": truth, "seed": seed, "truth_features": metrics.digit_features(truth)[0]}
+    cells["floor"] = cells["real_fids"]().mean()
+    cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
+    table = lessons.read(lessons.NOTEBOOKS / "14_patches_restoration.ipynb").table
+    ten = np.array([np.flatnonzero(digits.y_test[:2_000] == digit)[0] for digit in range(10)])
+    keras.utils.set_random_seed(seed)
+    return cells, truth, ten, {name: row[1] for name, row in table.items()}
+
+
+def hole_14(dataset, seed, kind):
+    """14의 구멍을 한 가지로 메워요. kind: "L2" | "L2 + 적대" | "뽑은 답". 성적과, z를 바꾼 그림 두 벌(숫자마다 첫 장)."""
+    cells, truth, ten, steps = lesson_14(dataset, seed)
+    holed = (2 * truth[..., None] - 1) * (1 - cells["HOLE"])
+    judge = None if kind == "L2" else cells["discriminator"]()
+    weight = HOLE_WEIGHT if kind == "L2 + 적대" else 40.0
+    model = cells["ManyFiller" if kind == "뽑은 답" else "HoleFiller"](cells["hole_generator"](), judge, weight)
+    model([holed[:1], np.zeros((1, 16), "float32")])
+    cells["train"](model, cells["shifted"](cells["digits"].x_train), f"14-hole-{kind}", steps["hole_steps"])
+    many, box = np.stack([cells["fill"](model, holed, k) for k in range(1, 5)]), slice(7, 21)
+    row = {
+        "mse": cells["mse"](many, box), "fid": np.mean([cells["fid"](images) for images in many]),
+        "kept": cells["kept"](many[0]), "spread": many.var(axis=0, ddof=1)[:, box, box].mean(),
+    }  # fmt: skip
+    return row, np.concatenate([many[0][ten], many[1][ten]])
+
+
+def puzzle_14(dataset, seed, kind):
+    """14의 Puzzle-GAN에서 손실 하나를 빼요. kind: ABLATION의 이름. 성적과 그림(숫자마다 첫 장; "셋 다"는 조각, 마스크, 원본을 앞에)."""
+    cells, truth, ten, steps = lesson_14(dataset, seed)
+    parts, corners, masks = (np.asarray(part) for part in cells["find_parts"](2 * truth[..., None] - 1))
+    few = len(cells["digits"].x_train) < 10_000
+    judge = None if kind == "적대 빼고" else cells["discriminator"](1 / 28 if few else 0.0)
+    shake = cells["shaker"]() if few else None
+    model = cells["PuzzleGAN"](cells["puzzle_generator"](), judge, shake, **ABLATION[kind])
+    model(parts[:1])
+    cells["train"](model, cells["digits"].x_train, f"14-puzzle-{kind}", steps["puzzle_steps"])
+    image, mask = cells["solve"](model, parts)
+    row = {
+        "iou": cells["overlap"](mask, masks[..., 0]).mean(), "offset": cells["offsets"](image, parts, corners).mean(),
+        "kept": cells["kept"](image), "fid": cells["fid"](image),
+    }  # fmt: skip
+    if kind == "셋 다":  # 도착지의 그림에도 써요
+        image = np.concatenate([cells["scattered"](parts[ten]), mask[ten], truth[ten], image[ten]])
+        ten = slice(None)
+    return row, image[ten]
+
+
+def sweep_14(dataset, name, one, kinds, seeds):
+    """kind마다 시드마다 one을 불러, 성적과 첫 시드의 그림을 저장해요."""
+    facts, pictures = {"names": list(kinds), "seeds": list(seeds)}, []
+    for kind in kinds:
+        facts[kind] = {}
+        for seed in seeds:
+            row, images = one(dataset, seed, kind)
+            for key, value in row.items():
+                facts[kind].setdefault(key, []).append(float(f"{value:.4g}"))
+            if seed == seeds[0]:
+                pictures.append(images)
+            print(dataset, name, kind, seed, row, flush=True)
+    table = lessons.read(lessons.NOTEBOOKS / "14_patches_restoration.ipynb").table
+    facts["steps"] = table["hole_steps" if name == "14_hole_plane" else "puzzle_steps"][1]
+    samples.save(name, dataset, coarse(np.concatenate(pictures)), **facts)
+
+
+SEEDS_14 = (42,)  # 14의 본문은 시드 하나라고 적어요. 늘리면 글도 고쳐야 해요
+HOLE_WEIGHT = 150.0  # 14의 'L2 + 적대'에서 L2의 무게. 학습 데이터의 일부를 떼어 골랐어요
+ABLATION = {"셋 다": {}, "마스크 빼고": {"mask_weight": 0.0}, "겉모습 빼고": {"look_weight": 0.0}, "적대 빼고": {}}
+
+
+def hole_plane_14(dataset):
+    """14의 왜곡–지각 평면에서 구멍의 점들."""
+    sweep_14(dataset, "14_hole_plane", hole_14, ("L2", "L2 + 적대", "뽑은 답"), SEEDS_14)
+
+
+def ablation_14(dataset):
+    """14의 Puzzle-GAN과, 손실을 하나씩 뺀 것."""
+    sweep_14(dataset, "14_ablation", puzzle_14, ABLATION, SEEDS_14)
+
+
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
@@ -415,6 +500,8 @@ SWEEPS = {
     "12_no_wrong": no_wrong_12,
     "12_info": info_12,
     "11_planes": planes_11,
+    "14_hole_plane": hole_plane_14,
+    "14_ablation": ablation_14,
 }
 
 if __name__ == "__main__":
