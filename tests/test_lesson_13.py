@@ -9,8 +9,8 @@ from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 
 NAME = "13_image_translation"
-TAGS = ("sketches", "players", "networks", "field", "game", "pix2pix", "train", "pair-score", "looks", "cycle", "cyclegan",
-        "domains", "stargan", "star-score", "drawing")  # fmt: skip
+TAGS = ("sketches", "players", "networks", "field", "seen", "game", "pix2pix", "train", "pair-score", "looks", "cycle", "cyclegan",
+        "two-way-score", "hidden", "domains", "stargan", "star-score", "drawing")  # fmt: skip
 SGD, ops = keras.optimizers.SGD, keras.ops
 KINDS = ("pix2pix", "cyclegan", "stargan")
 
@@ -26,7 +26,8 @@ def cells(digits):
     gray = digits.x_train[:64] / np.float32(255)
     names["chalk_train"] = np.uint8(255 * names["chalk"](gray[:32], np.linspace(0, 0.9, 32)))
     names["blue_train"] = np.uint8(255 * names["blueprint"](gray[32:]))
-    names["star_train"] = np.uint8(255 * names["dress"](gray, np.arange(64) % 4))
+    names["star_domains"] = np.random.default_rng(0).permutation(64) % 4
+    names["star_train"] = np.uint8(255 * names["dress"](gray, names["star_domains"]))
     names |= {"sketch": "mosaic", "seed": 0}
     return names
 
@@ -94,22 +95,30 @@ def test_gradients_of_the_generators_losses(cells):
 
 def test_the_weights_of_the_losses(cells):
     """g_loss = 적대적 + 무게 × L1(또는 순환, 재구성)이고, L1만이면 D의 대답과 상관없어요."""
-    for kind, name, weight in (("pix2pix", "closeness", 10), ("cyclegan", "cycle", 10), ("stargan", "rebuild", 10)):
+    for kind, name in (("pix2pix", "closeness"), ("cyclegan", "cycle"), ("stargan", "rebuild")):
         game, x, prepare = model(cells, kind)
-        given = batch(x, prepare)
-        whole = float(game.g_loss(*given))
-        distance = float(game.l1_mean.result())
+        given, weight = batch(x, prepare), getattr(game, name)
+        _, whole, distance = game.losses(*given)
         setattr(game, name, 0.0)
-        assert np.isclose(whole - float(game.g_loss(*given)), weight * distance, rtol=1e-3)
+        assert np.isclose(whole - game.losses(*given)[1], weight * distance, rtol=1e-3)
     game, x, prepare = model(cells, "pix2pix", realism=0.0)
     with tf.GradientTape() as tape:
-        loss = game.g_loss(*batch(x, prepare))
+        loss = game.losses(*batch(x, prepare))[1]
     assert all(g is None or not np.any(g) for g in tape.gradient(loss, game.d_variables()))
     game, x, prepare = model(cells, "cyclegan", identity=5.0)
     a, b = batch(x, prepare)
     same = float(cells["l1"](game.G(b, training=True), b) + cells["l1"](game.F(a, training=True), a))
-    with_identity, game.identity = float(game.g_loss(a, b)), 0.0
-    assert np.isclose(with_identity - float(game.g_loss(a, b)), 5 * same, rtol=1e-3)
+    with_identity, game.identity = game.losses(a, b)[1], 0.0
+    assert np.isclose(with_identity - game.losses(a, b)[1], 5 * same, rtol=1e-3)
+
+
+def test_the_discriminators_never_see_a_pair(cells):
+    """순환의 D는 그림 한 장(채널 셋)만, pix2pix의 D는 밑그림까지(채널 둘) 봐요. A와 B는 다른 글씨에서 와요."""
+    two, x, prepare = model(cells, "cyclegan")
+    assert two.judge_a.input_shape == two.judge_b.input_shape == (None, 28, 28, 3)
+    assert model(cells, "pix2pix")[0].critic.input_shape == (None, 28, 28, 2)
+    (a, _), (again, other) = batch(x, prepare), batch(x, prepare)
+    assert np.array_equal(a, again) and not np.allclose(batch(x, prepare)[1], other)  # B는 그때그때 뽑아요
 
 
 def test_a_permutation_and_its_inverse_have_no_loss_but_wrong_digits(cells, digits):
@@ -117,11 +126,27 @@ def test_a_permutation_and_its_inverse_have_no_loss_but_wrong_digits(cells, digi
     first = [np.flatnonzero(digits.y_test == digit)[0] for digit in range(10)]
     gray = digits.x_test[first] / np.float32(255)
     a, b = cells["chalk"](gray, np.linspace(0, 0.9, 10)), cells["blueprint"](gray)
-    G, F = cells["shifted_pair"](a, b)
+    keys = np.concatenate([a, b])
+
+    def move(images, values):
+        return cells["by_table"](images, keys, values)
+
+    G = lambda images: move(images, np.concatenate([np.roll(b, -1, axis=0), b]))  # noqa: E731
+    F = lambda images: move(images, np.concatenate([a, np.roll(a, 1, axis=0)]))  # noqa: E731
     assert cells["cycle_loss"](a, b, G, F) == 0 and cells["identity_loss"](a, b, G, F) == 0
-    assert sorted(map(bytes, G(a))) == sorted(map(bytes, b))
+    assert cells["same_crowd"](G(a), b) and not cells["same_crowd"](a, b)
     assert all(np.array_equal(made, b[(digit + 1) % 10]) for digit, made in enumerate(G(a)))
     assert cells["cycle_loss"](a, b, G, G) > 0  # 거꾸로가 아니면 0이 아니에요
+
+
+def test_the_hidden_colour_is_read_and_lost_with_it(cells, digits):
+    """색을 그대로 돌려주는 번역은 1, 색을 지우는 번역은 찍기(빨강뿐)예요. 잡음이 숫자를 바꾸지는 않아요."""
+    gray, labels = digits.x_test[:60] / np.float32(255), digits.y_test[:60]
+    keep, lose = (lambda images: images), (lambda images: cells["chalk"](cells["chalk_gray"](images), np.zeros(len(images))))
+    assert cells["hidden_score"](keep, keep, gray, labels, (0.0,))[0.0][0] == 1
+    assert np.isclose(cells["hidden_score"](lose, keep, gray, labels, (0.0,))[0.0][0], 1 / 6)
+    assert np.array_equal(cells["add_noise"](gray, 0.0), gray)
+    assert np.isclose(np.std(cells["add_noise"](np.full((50, 28, 28), 0.5, "float32"), 0.1)), 0.1, atol=2e-3)
 
 
 def test_the_median_is_best_for_l1_and_the_mean_for_squares(cells):
@@ -136,12 +161,12 @@ def test_domains_enter_as_planes_and_the_way_back_uses_the_original(cells, monke
     """원-핫의 칸마다 판 한 장이고, 재구성은 원래 도메인의 판으로 해요."""
     game, x, prepare = model(cells, "stargan")
     real, source, target = batch(x, prepare)
-    assert np.array_equal(source, np.eye(4)[np.arange(8) % 4]) and np.allclose(np.asarray(target).sum(axis=1), 1)
+    assert np.array_equal(source, np.eye(4)[cells["star_domains"][:8]]) and np.allclose(np.asarray(target).sum(axis=1), 1)
     planes = np.asarray(cells["with_planes"](real, target))[..., 3:]
     assert planes.shape == (8, 28, 28, 4) and np.array_equal(planes, np.broadcast_to(np.asarray(target)[:, None, None], planes.shape))
     asked = []
     monkeypatch.setitem(cells, "with_planes", lambda images, domain, kept=cells["with_planes"]: asked.append(np.asarray(domain)) or kept(images, domain))
-    game.g_loss(real, source, target)
+    game.losses(real, source, target)
     assert len(asked) == 2 and np.array_equal(asked[0], target) and np.array_equal(asked[1], source)
 
 

@@ -38,8 +38,8 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
     "13_image_translation": {
-        "13_goal": "np.moveaxis(star_sheet(), -1, -3)",
-        "13_two_way": "np.moveaxis(np.stack([a_test[:10], go(a_test[:10]), come(go(a_test[:10]))]), -1, -3)",
+        "13_goal": "coarse(np.moveaxis(star_sheet(), -1, -3), 33)",
+        "13_two_way": "coarse(np.moveaxis(np.stack([a_test[:10], go(a_test[:10]), come(go(a_test[:10]))]), -1, -3), 33)",
         "13_pix2pix": "coarse(translate(pix2pix.averages[0], SKETCHES[sketch](unit(x_pages[:KEPT])).numpy())), labels=y_pages[:KEPT]",
         "13_cyclegan": "coarse(chalk_gray(come(np.concatenate([b_test, blue_train[:KEPT] / 255])[:KEPT]))), "
         "labels=np.concatenate([y_test[:3_000], y_train[half:]])[:KEPT]",
@@ -413,60 +413,60 @@ def pairs_13(dataset, seeds=(42, 1, 2)):
 
 
 def cycle_13(dataset, seeds=(42, 1, 2)):
-    """13의 CycleGAN을 그대로(cycle), 순환 손실 없이(none), 좁은 D로(narrow), 동일성 손실을 더해(identity) 시드마다. 그림은 none의 A, G(A), F(G(A)) 열 장씩."""
+    """13의 CycleGAN을 그대로(cycle), 순환 손실 없이(none), 동일성 손실을 더해(identity) 시드마다. 그림은 none의 A, G(A), F(G(A)) 열 장씩."""
     facts = {"seeds": seeds}
-    for kind, options in {"cycle": {}, "none": {"cycle": 0.0}, "narrow": {}, "identity": {"identity": 5.0}}.items():
+    for kind, options in {"cycle": {}, "none": {"cycle": 0.0}, "identity": {"identity": 5.0}}.items():
         facts[kind] = {}
         for seed in seeds:
-            cells, digits, steps = lesson_13(dataset, seed, "looks", "cyclegan", "two-way-score")
-            facts["steps"], half = steps["cycle_steps"], len(digits.x_train) // 2
-            gray, test = (digits.x_train / np.float32(255), digits.x_test[:3_000] / np.float32(255))
-            hues = np.random.default_rng(seed).uniform(size=half)
-            cells["chalk_train"] = np.uint8(255 * cells["chalk"](gray[:half], hues) + 0.5)
-            cells["blue_train"] = np.uint8(255 * cells["blueprint"](gray[half:]) + 0.5)
-            widths = (24, 48) if kind == "narrow" else cells["WIDE"]
-            networks = [cells["translator"](), cells["translator"](), cells["patch_critic"](3, widths), cells["patch_critic"](3, widths)]
+            cells, digits, steps = lesson_13(dataset, seed, "looks", "cyclegan", "two-way-score", "hidden")
+            facts["steps"], half = steps["cycle_steps"], min(len(digits.x_train) // 2, 10_000)
+            gray, test, labels = digits.x_train / np.float32(255), digits.x_test[:3_000] / np.float32(255), digits.y_test[:3_000]
+            cells["chalk_train"] = np.uint8(255 * cells["chalk"](gray[:half], np.random.default_rng(seed).uniform(size=half)) + 0.5)
+            cells["blue_train"] = np.uint8(255 * cells["blueprint"](gray[half : 2 * half]) + 0.5)
+            networks = [cells["translator"](), cells["translator"](), *(cells["patch_critic"](3, cells["WIDE"]) for _ in "AB")]
             model = cells["CycleGAN"](*networks, **options)
             cells["train"](model, f"13-cycle-{kind}", steps["cycle_steps"], np.arange(half, dtype="float32"), model.unpaired)
             go, come = (lambda images, network=network, cells=cells: cells["translate"](network, images) for network in model.averages)
             a = cells["chalk"](test, np.random.default_rng([seed, 1]).uniform(size=len(test)))
-            row = cells["two_way_score"](go, come, a, cells["blueprint"](test), digits.y_test[:3_000])
-            back = cells["chalk_color"](come(go(a)))
-            print(dataset, "13_cycle", kind, seed, gather(facts[kind], row | {"색의 차이": np.abs(back - cells["chalk_color"](a)).mean()}), flush=True)
+            row = cells["two_way_score"](go, come, a, cells["blueprint"](test), labels)
+            if kind == "cycle":
+                for amount, (color, digit) in cells["hidden_score"](go, come, test, labels, (0.0, 0.2)).items():
+                    row |= {f"색 {amount}": color, f"숫자 {amount}": digit}
+            print(dataset, "13_cycle", kind, seed, gather(facts[kind], row), flush=True)
             if (kind, seed) == ("none", seeds[0]):
                 kept = np.moveaxis(np.stack([a[:10], go(a[:10]), come(go(a[:10]))]), -1, -3)
-    print(f"{dataset}/13_cycle_seeds: {samples.save('13_cycle_seeds', dataset, kept, **facts):,}바이트")
+    print(f"{dataset}/13_cycle_seeds: {samples.save('13_cycle_seeds', dataset, coarse(kept, 33), **facts):,}바이트")
 
 
-def flipped_13(dataset, steps=500, seeds=(42, 1, 2)):
+def flipped_13(dataset, seeds=(42, 1, 2)):
     """13의 StarGAN을 금박을 종이로 바꿔(with), 그대로(without) 시드마다. 그림은 종이가 있을 때(첫 시드) 여섯 줄 열 장씩."""
-    facts = {"steps": steps, "seeds": seeds, "with": {}, "without": {}}
+    facts = {"seeds": seeds, "with": {}, "without": {}}
     for kind in ("with", "without"):
         for seed in seeds:
-            cells, digits, _ = lesson_13(dataset, seed, "looks", "cyclegan", "domains", "stargan", "star-score")
+            cells, digits, steps = lesson_13(dataset, seed, "looks", "cyclegan", "domains", "stargan", "star-score")
+            facts["steps"] = steps["star_steps"]
             if kind == "with":
                 cells["INKS"][3], cells["GROUNDS"][3] = [0.10, 0.20, 0.55], [0.96, 0.92, 0.82]  # 남색 잉크, 크림색 종이
-            gray = digits.x_train / np.float32(255)
-            cells["star_train"] = np.uint8(255 * cells["dress"](gray, np.arange(len(gray)) % 4) + 0.5)
+            count = min(len(digits.x_train), 20_000)
+            cells["star_domains"] = np.random.default_rng(seed).permutation(count) % 4
+            cells["star_train"] = np.uint8(255 * cells["dress"](digits.x_train[:count] / np.float32(255), cells["star_domains"]) + 0.5)
             model = cells["StarGAN"](cells["translator"](3 + 4), cells["star_judge"](4))
-            cells["train"](model, f"13-star-{kind}", steps, np.arange(len(gray), dtype="float32"), model.with_domains, rate=1e-3)
+            cells["train"](model, f"13-star-{kind}", steps["star_steps"], np.arange(count, dtype="float32"), model.with_domains)
 
             def move(images, domain, cells=cells, model=model):
-                wanted = np.tile(np.eye(4, dtype="float32")[domain], (len(images), 1))
-                made = model.averages[0].predict(cells["with_planes"](2 * np.float32(images) - 1, wanted), batch_size=500, verbose=0)
-                return np.clip((made + 1) / 2, 0, 1)
+                return cells["restyle"](model.averages[0], images, domain)
 
             test = digits.x_test[:1_000] / np.float32(255)
             right, kept, back = cells["star_score"](move, test, digits.y_test[:1_000])
-            kept, across = kept.mean(axis=2), [*kept[3, :3].mean(axis=1), *kept[:3, 3].mean(axis=1)]
-            row = {"domain": cells["away"](right), "digit": cells["away"](kept), "among": cells["away"](kept[:3, :3]),
-                   "across": np.mean(across), "back": cells["away"](back)}  # fmt: skip
+            kept, away = kept.mean(axis=2), cells["away"]
+            across = [*kept[3, :3], *kept[:3, 3]]
+            row = {"domain": away(right), "digit": away(kept), "among": away(kept[:3, :3]), "across": np.mean(across), "back": away(back)}
             print(dataset, "13_flipped", kind, seed, gather(facts[kind], row), flush=True)
             if (kind, seed) == ("with", seeds[0]):
                 board, sheet = cells["dress"](test[:10], 0), cells["dress"](test[:10], 3)
                 rows = [board, move(board, 1), move(board, 3), sheet, move(sheet, 0), move(move(sheet, 0), 3)]
     images = np.moveaxis(np.stack(rows), -1, -3)
-    print(f"{dataset}/13_flipped: {samples.save('13_flipped', dataset, images, **facts):,}바이트")
+    print(f"{dataset}/13_flipped: {samples.save('13_flipped', dataset, coarse(images, 33), **facts):,}바이트")
 
 
 def planes_11(dataset):

@@ -174,9 +174,9 @@ def pix2pix_13(steps=2_500):
 def cyclegan_13(steps=2_000):
     """13의 CycleGAN: 청사진으로, 색분필로 가는 두 EMA 생성자."""
     lesson, mnist = lesson_13("looks", "cyclegan", "two-way-score")
-    gray, test, half = mnist.x_train / np.float32(255), mnist.x_test[:3_000] / np.float32(255), len(mnist.x_train) // 2
+    gray, test, half = mnist.x_train / np.float32(255), mnist.x_test[:3_000] / np.float32(255), 10_000
     lesson["chalk_train"] = np.uint8(255 * lesson["chalk"](gray[:half], np.random.default_rng(SEED).uniform(size=half)) + 0.5)
-    lesson["blue_train"] = np.uint8(255 * lesson["blueprint"](gray[half:]) + 0.5)
+    lesson["blue_train"] = np.uint8(255 * lesson["blueprint"](gray[half : 2 * half]) + 0.5)
     networks = lesson["translator"](), lesson["translator"](), lesson["patch_critic"](3, lesson["WIDE"]), lesson["patch_critic"](3, lesson["WIDE"])
     model = lesson["CycleGAN"](*networks)
     lesson["train"](model, "13_cyclegan", steps, np.arange(half, dtype="float32"), model.unpaired)
@@ -193,15 +193,14 @@ def cyclegan_13(steps=2_000):
 def stargan_13(steps=2_000):
     """13의 StarGAN(네 도메인): EMA 생성자."""
     lesson, mnist = lesson_13("looks", "cyclegan", "domains", "stargan", "star-score")
-    gray, test = mnist.x_train / np.float32(255), mnist.x_test[:1_000] / np.float32(255)
-    lesson["star_train"] = np.uint8(255 * lesson["dress"](gray, np.arange(len(gray)) % 4) + 0.5)
+    gray, test = mnist.x_train[:20_000] / np.float32(255), mnist.x_test[:1_000] / np.float32(255)
+    lesson["star_domains"] = np.random.default_rng(SEED).permutation(len(gray)) % 4
+    lesson["star_train"] = np.uint8(255 * lesson["dress"](gray, lesson["star_domains"]) + 0.5)
     model = lesson["StarGAN"](lesson["translator"](3 + 4), lesson["star_judge"](4))
-    lesson["train"](model, "13_stargan", steps, np.arange(len(gray), dtype="float32"), model.with_domains, rate=1e-3)
+    lesson["train"](model, "13_stargan", steps, np.arange(len(gray), dtype="float32"), model.with_domains)
 
     def move(images, domain):
-        wanted = np.tile(np.eye(4, dtype="float32")[domain], (len(images), 1))
-        made = model.averages[0].predict(lesson["with_planes"](2 * np.float32(images) - 1, wanted), batch_size=500, verbose=0)
-        return np.clip((made + 1) / 2, 0, 1)
+        return lesson["restyle"](model.averages[0], images, domain)
 
     def measure():
         right, kept, back = lesson["star_score"](move, test, mnist.y_test[:1_000])
