@@ -41,10 +41,6 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "13_goal": "coarse(np.moveaxis(star_sheet(), -1, -3), 33)",
         "13_two_way": "coarse(np.moveaxis(np.stack([a_test[:10], go(a_test[:10]), come(go(a_test[:10]))]), -1, -3), 33)",
         "13_pix2pix": "coarse(translate(pix2pix.averages[0], SKETCHES[sketch](unit(x_pages[:KEPT])).numpy())), labels=y_pages[:KEPT]",
-        "13_cyclegan": "coarse(chalk_gray(come(np.concatenate([b_test, blue_train[:KEPT] / 255])[:KEPT]))), "
-        "labels=np.concatenate([y_test[:3_000], y_train[half:]])[:KEPT]",
-        "13_stargan": "coarse(np.concatenate([undress(to_domain(dress(unit(np.concatenate([x_test, x_train])[k:KEPT:4])[..., 0], (k + 1) % 4), k))[1][k] "
-        "for k in range(4)])), labels=np.concatenate([np.concatenate([y_test, y_train])[k:KEPT:4] for k in range(4)])",
     },
     "11_aae_wae": {"11_aae": "coarse(generated_aae, 32)", "11_wae": "coarse(generated_wae, 32)"},
 }
