@@ -162,7 +162,7 @@ def lesson_13(*tags):
     return lesson, mnist
 
 
-def pix2pix_13(steps=2_500):
+def pix2pix_13(steps=1_500):
     """13의 pix2pix(4×4 모자이크): EMA 생성자."""
     lesson, mnist = lesson_13("pix2pix", "pair-score")
     model = lesson["Pix2Pix"](lesson["unet"](), lesson["patch_critic"](2, norm=True))
@@ -171,7 +171,7 @@ def pix2pix_13(steps=2_500):
     save(model.averages[0], "13_pix2pix", {}, lambda: str(lesson["pair_score"](model.averages[0], *pages)))
 
 
-def cyclegan_13(steps=2_000):
+def cyclegan_13(steps=1_000):
     """13의 CycleGAN: 청사진으로, 색분필로 가는 두 EMA 생성자."""
     lesson, mnist = lesson_13("looks", "cyclegan", "two-way-score")
     gray, test, half = mnist.x_train / np.float32(255), mnist.x_test[:3_000] / np.float32(255), 10_000
@@ -190,7 +190,7 @@ def cyclegan_13(steps=2_000):
         save(network, name, {}, measure)
 
 
-def stargan_13(steps=2_000):
+def stargan_13(steps=1_000):
     """13의 StarGAN(네 도메인): EMA 생성자."""
     lesson, mnist = lesson_13("looks", "cyclegan", "domains", "stargan", "star-score")
     gray, test = mnist.x_train[:20_000] / np.float32(255), mnist.x_test[:1_000] / np.float32(255)
