@@ -38,7 +38,7 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
     "13_image_translation": {
-        "13_goal": "coarse(np.moveaxis(star_sheet(), -1, -3), 33)",
+        "13_goal": "coarse(np.moveaxis(star_sheet(dress(unit(x_test[:10])[..., 0], np.arange(10) % 4)), -1, -3), 33)",
         "13_two_way": "coarse(np.moveaxis(np.stack([a_test[:10], go(a_test[:10]), come(go(a_test[:10]))]), -1, -3), 33)",
         "13_pix2pix": "coarse(translate(pix2pix.averages[0], SKETCHES[sketch](unit(x_pages[:KEPT])).numpy())), labels=y_pages[:KEPT]",
     },
