@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from resuming import resumes_exactly
 
-from course_utils import data, training
+from course_utils import data, training, weights
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 
@@ -199,3 +199,23 @@ def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, mon
         resumes_exactly(train, tmp_path, capsys, monkeypatch)
     finally:
         tf.config.run_functions_eagerly(False)
+
+
+def test_pretrained_translators_keep_domains_and_digits(cells, digits):
+    """MNIST로 학습한 가중치를 digits의 시험 그림에 써도 도메인과 숫자가 거의 남아요."""
+    gray, labels = digits.x_test[:100] / np.float32(255), digits.y_test[:100]
+    star = cells["translator"](7)
+    weights.load(star, "13_stargan")
+    right, kept, _ = cells["star_score"](lambda images, domain: cells["restyle"](star, images, domain), gray, labels)
+    assert cells["away"](right) > 0.98 and cells["away"](kept.mean(axis=2)) > 0.85
+    two = cells["translator"](), cells["translator"]()
+    for network, name in zip(two, ("13_to_blueprint", "13_to_chalk"), strict=True):
+        weights.load(network, name)
+    go, come = (lambda images, network=network: cells["translate"](network, images) for network in two)
+    hues = np.random.default_rng(0).uniform(size=100)
+    score = cells["two_way_score"](go, come, cells["chalk"](gray, hues), cells["blueprint"](gray), labels)
+    assert score["A→B→A"] > 0.85 and score["순환 L1 A"] < 0.05
+    unet = cells["unet"]()
+    weights.load(unet, "13_pix2pix")
+    grade = cells["pair_score"](unet, digits.x_test[:100], labels)
+    assert grade["psnr"] > 12 and grade["digit"] > 0.4
