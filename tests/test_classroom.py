@@ -31,6 +31,7 @@ BAD = {
     "seed": ("1", 1.5, -1, 2**31, 2**32, 10**5000, True, None, [], float("nan")),
     "held_out": ("0", 1, -1, 10, 10**5000, True, False, 0.0, None, [0]),
     "pretrained": ("no", "False", 0, 1, None, []),
+    "sketch": ("line", "", "Mosaic", 3, None, [], True),
     "prior": ("gauss", "", "Ring", 3, None, [], True),
     "checkpoints": ("", " ", "\0", 3, None, [], True),
     "n_samples": (*NUMBERS, 29),  # 00: 세 모델을 견주려면 서른은 있어야 해요

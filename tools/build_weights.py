@@ -159,6 +159,60 @@ def text_12(steps=2_500):
     save(lesson["drawer_and_judge"](model), "12_text", {}, measure)
 
 
+def lesson_13(*tags):
+    lesson, mnist = lesson_cells("13_image_translation", "sketches", "players", "networks", "game", "train", *tags)
+    keras.utils.set_random_seed(SEED)
+    lesson["sketch"] = "mosaic"
+    return lesson, mnist
+
+
+def pix2pix_13(steps=1_500):
+    """13의 pix2pix(4×4 모자이크): EMA 생성자."""
+    lesson, mnist = lesson_13("pix2pix", "pair-score")
+    model = lesson["Pix2Pix"](lesson["unet"](), lesson["patch_critic"](2, norm=True))
+    lesson["train"](model, "13_pix2pix", steps, mnist.x_train, lesson["pair"])
+    pages = lesson["test_pages"](mnist.x_test, mnist.y_test)
+    save(model.averages[0], "13_pix2pix", {}, lambda: str(lesson["pair_score"](model.averages[0], *pages)))
+
+
+def cyclegan_13(steps=1_000):
+    """13의 CycleGAN: 청사진으로, 색분필로 가는 두 EMA 생성자."""
+    lesson, mnist = lesson_13("looks", "cyclegan", "two-way-score")
+    gray, test, half = mnist.x_train / np.float32(255), mnist.x_test[:3_000] / np.float32(255), 10_000
+    lesson["chalk_train"] = np.uint8(255 * lesson["chalk"](gray[:half], np.random.default_rng(SEED).uniform(size=half)) + 0.5)
+    lesson["blue_train"] = np.uint8(255 * lesson["blueprint"](gray[half : 2 * half]) + 0.5)
+    networks = lesson["translator"](), lesson["translator"](), lesson["patch_critic"](3, lesson["WIDE"]), lesson["patch_critic"](3, lesson["WIDE"])
+    model = lesson["CycleGAN"](*networks)
+    lesson["train"](model, "13_cyclegan", steps, np.arange(half, dtype="float32"), model.unpaired)
+    go, come = (lambda images, network=network: lesson["translate"](network, images) for network in model.averages)
+    a = lesson["chalk"](test, np.random.default_rng([SEED, 1]).uniform(size=len(test)))
+
+    def measure():
+        return str(lesson["two_way_score"](go, come, a, lesson["blueprint"](test), mnist.y_test[:3_000]))
+
+    for network, name in zip(model.averages, ("13_to_blueprint", "13_to_chalk"), strict=True):
+        save(network, name, {}, measure)
+
+
+def stargan_13(steps=1_000):
+    """13의 StarGAN(네 도메인): EMA 생성자."""
+    lesson, mnist = lesson_13("looks", "cyclegan", "domains", "stargan", "star-score")
+    gray, test = mnist.x_train[:20_000] / np.float32(255), mnist.x_test[:1_000] / np.float32(255)
+    lesson["star_domains"] = np.random.default_rng(SEED).permutation(len(gray)) % 4
+    lesson["star_train"] = np.uint8(255 * lesson["dress"](gray, lesson["star_domains"]) + 0.5)
+    model = lesson["StarGAN"](lesson["translator"](3 + 4), lesson["star_judge"](4))
+    lesson["train"](model, "13_stargan", steps, np.arange(len(gray), dtype="float32"), model.with_domains)
+
+    def move(images, domain):
+        return lesson["restyle"](model.averages[0], images, domain)
+
+    def measure():
+        right, kept, back = lesson["star_score"](move, test, mnist.y_test[:1_000])
+        return f"도메인 {lesson['away'](right):.3f}, 숫자 {lesson['away'](kept):.3f}, 돌아온 그림의 L1 {lesson['away'](back):.3f}"
+
+    save(model.averages[0], "13_stargan", {}, measure)
+
+
 def quality_12(lesson, mnist, network, c, asked=None):
     """시킨 숫자와 맞는 비율(asked가 없으면 코드의 일대일 정확도)과 FID."""
     images = lesson["paint"](network, np.random.default_rng(0).normal(size=(len(c), 16)), c)
@@ -215,6 +269,9 @@ BUILDERS = {
     "12_conditional": conditional_12,
     "12_infogan": infogan_12,
     "12_text": text_12,
+    "13_pix2pix": pix2pix_13,
+    "13_cyclegan": cyclegan_13,
+    "13_stargan": stargan_13,
     "11_vae": lambda: ruled_11("VAE"),
     "11_aae": lambda: ruled_11("AAE"),
     "11_wae": lambda: ruled_11("WAE"),
