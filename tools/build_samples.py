@@ -7,6 +7,7 @@ digits는 quick으로 학습시키고, MNIST는 미리 학습해 둔 가중치�
 import os
 import sys
 import tempfile
+import time
 
 import nbclient
 import nbformat
@@ -38,6 +39,7 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
     "11_aae_wae": {"11_aae": "coarse(generated_aae, 32)", "11_wae": "coarse(generated_wae, 32)"},
+    "15_progressive_gan": {"15_progressive": "coarse(generated)"},
 }
 
 
@@ -404,6 +406,119 @@ def planes_11(dataset):
     print(f"{dataset}/11_planes({size:,}바이트)")
 
 
+class Halt(keras.callbacks.Callback):
+    """28×28의 새 층을 다 섞은 에폭에 학습을 멈춰요."""
+
+    def __init__(self, per_epoch):
+        super().__init__()
+        self.per_epoch = per_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = (epoch + 1) * self.per_epoch >= self.model.starts[2] + self.model.fades[2]
+
+
+class Judge(keras.callbacks.Callback):
+    """에폭마다 학습에 쓴 CPU 초(두 코어)를 적고, 고른 에폭마다 FID를 재요. 재는 시간은 빼요."""
+
+    def __init__(self, measure, epochs):
+        super().__init__()
+        self._measure, self._epochs, self._seconds = measure, set(epochs), []
+
+    def on_train_begin(self, logs=None):
+        self._began = time.process_time()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.process_time()
+        self._seconds.append((now - self._began) / 2)
+        logs["seconds"] = self._seconds[-1]
+        if epoch + 1 in self._epochs:
+            logs["curve"] = np.array([self._seconds[-1], self._measure(self.model)])
+        self._began += time.process_time() - now
+
+
+RIVALS_15 = {  # 이름: 15의 train_15에 넘길 설정. 둘째의 share는 걸린 시간이 첫째와 비슷하도록
+    "키우며": {},
+    "처음부터 28×28, 같은 시간": {"grow": False, "share": 0.9},
+    "28×28만, 같은 스텝": {"grow": False, "share": 0.65},
+    "픽셀별 정규화 끔": {"without": "pixelnorm"},
+    "미니배치 표준편차 끔": {"without": "stddev"},
+    "균등 학습률 끔": {"without": "equalized", "rates": (3e-3, 1e-3)},
+}
+TAGS_15 = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "tie", "grade", "stale")
+
+
+def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=(4e-2, 2e-2), kind="ProgressiveGAN", extra=None):
+    """15의 GAN 하나. share: 스텝 수의 배수, without: 끌 손질, extra: (셀들, 에폭의 스텝 수, 에폭 수)로 만드는 콜백들."""
+    cells, digits = lessons.load_cells("15_progressive_gan", *TAGS_15), data.load(dataset)
+    run = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1), checkpoints=tempfile.mkdtemp())
+    cells |= {"run": run, "seed": seed, "x_train": digits.x_train}
+    steps = round(share * lessons.read(lessons.NOTEBOOKS / "15_progressive_gan.ipynb").table["steps"][1])
+    per_epoch, epochs, starts, fades = cells["plan"](steps)
+    keras.utils.set_random_seed(seed)
+    tricks = tuple(trick for trick in cells["TRICKS"] if trick != without)
+    jitter = 1 / 28 if len(digits.x_train) < 10_000 else 0.0
+    model = cells[kind](starts if grow else (0, 0, 0), fades if grow else (0, 0, 0), jitter, tricks)
+    callbacks = extra(cells, per_epoch, epochs) if extra else ()
+    history = cells["train"](model, f"15-{kind}", per_epoch, epochs, callbacks, rates=rates)
+    return model, history, cells
+
+
+def rival_15(dataset, name, seed):
+    """15의 설정 하나, 시드 하나: 성적, 그림 열 장, 자라는 모습과 그때의 크기·α·스텝."""
+    digits = data.load(dataset)
+    evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+
+    def extra(cells, per_epoch, epochs):
+        """처음의 두 설정은 여덟 번 재어 곡선을 그리고, 나머지는 시간만 적어요."""
+        z = np.random.default_rng([seed, 2]).normal(size=(2 * evaluator.count if dataset == "digits" else evaluator.count, 32))
+        shots = np.unique(np.ceil(np.linspace(1, epochs, 24)).astype(int))
+        album = cells["Album"](np.random.default_rng(seed).normal(size=(30, 32))[:10], shots, per_epoch)
+        judged = np.ceil(np.linspace(0.3, 1, 8) * epochs).astype(int) if name in list(RIVALS_15)[:2] else []
+        measure = lambda model: cells["grade"](cells["paint"](model.average, z, model.stage, model.alpha()), evaluator)["times_floor"]
+        return [album, Judge(measure, judged)]
+
+    model, history, cells = train_15(dataset, seed, **RIVALS_15[name], extra=extra)
+    row = cells["grade"](cells["generate"](model.average, evaluator), evaluator)
+    row["signal"] = max(cells["signal"](model.average, np.random.default_rng(0).normal(size=(500, 32))))
+    row |= {"seconds": history["seconds"][-1], "steps": int(model.g_optimizer.iterations), "curve": history.get("curve", np.zeros((0, 2))).round(3).tolist()}
+    row["steps28"] = row["steps"] - model.starts[2]
+    pages, captions = history["page"], history["caption"]
+    small = np.flatnonzero(captions[:, 0] == 7)
+    row["tie"] = cells["tie"](pages[small[-1]], pages[-1], digits.x_train)[0] if len(small) else 1.0
+    took, per_epoch = np.diff(history["seconds"]), row["steps"] // len(history["seconds"])
+    bounds = [*(start // per_epoch for start in model.starts), len(took) + 1]
+    spans = [took[first + 1 : last - 1] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    row["ms"] = [round(1_000 * float(np.median(span)) / per_epoch, 1) for span in spans if len(span)]
+    images = cells["paint"](model.average, np.random.default_rng(0).normal(size=(10, 32)))
+    print(dataset, "15_rivals", name, seed, {key: value for key, value in row.items() if key != "curve"}, flush=True)
+    return row, images, pages.reshape(-1, 28, 28) / 255, captions.round(3).tolist()
+
+
+def rivals_15(dataset, seeds=(42, 1, 2)):
+    """15의 키운 GAN, 처음부터 28×28인 것, 작은 그림의 단계만 뺀 것, 손질을 하나씩 끈 것의 성적. 첫째의 자라는 모습도."""
+    rows, images = {}, []
+    for name in RIVALS_15:
+        found = [rival_15(dataset, name, seed) for seed in seeds]
+        rows[name] = {key: [np.round(row[key], 3).tolist() for row, *_ in found] for key in found[0][0]}
+        rows[name] |= {key: found[0][0][key] for key in ("steps", "steps28", "ms")}
+        images.append(found[0][1])
+        if name == "키우며":
+            size = samples.save("15_film", dataset, coarse(found[0][2]), captions=found[0][3])
+            print(f"{dataset}/15_film: {size:,}바이트", flush=True)
+    samples.save("15_rivals", dataset, coarse(np.concatenate(images)), seeds=seeds, rows=rows)
+
+
+def ema_15(dataset):
+    """15에서 28×28의 새 층을 다 섞은 직후의 그림 열 장씩: EMA를 이어 갈 때, 단계마다 새로 시작할 때, 지금의 G."""
+    images, z = [], np.random.default_rng(SEED).normal(size=(10, 32))
+    for kind in ("StaleEMA", "ProgressiveGAN"):
+        model, _, cells = train_15(dataset, SEED, kind=kind, extra=lambda cells, per_epoch, epochs: [Halt(per_epoch)])
+        images.append(cells["paint"](model.average, z))
+    images.append(cells["paint"](model.generator, z))
+    size = samples.save("15_ema", dataset, coarse(np.concatenate(images)), steps_after=model.fades[2])
+    print(f"{dataset}/15_ema: {size:,}바이트")
+
+
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
@@ -415,6 +530,8 @@ SWEEPS = {
     "12_no_wrong": no_wrong_12,
     "12_info": info_12,
     "11_planes": planes_11,
+    "15_rivals": rivals_15,
+    "15_ema": ema_15,
 }
 
 if __name__ == "__main__":
