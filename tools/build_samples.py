@@ -418,7 +418,7 @@ class Halt(keras.callbacks.Callback):
 
 
 class Judge(keras.callbacks.Callback):
-    """에폭마다 학습에 쓴 CPU 초(두 코어)를 적고, 고른 에폭마다 FID를 재요. 재는 시간은 빼요."""
+    """에폭마다 학습에 쓴 CPU 초(모든 코어의 합)를 적고, 고른 에폭마다 FID를 재요. 재는 시간은 빼요."""
 
     def __init__(self, measure, epochs):
         super().__init__()
@@ -429,17 +429,29 @@ class Judge(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         now = time.process_time()
-        self._seconds.append((now - self._began) / 2)
+        self._seconds.append(now - self._began)
         logs["seconds"] = self._seconds[-1]
         if epoch + 1 in self._epochs:
             logs["curve"] = np.array([self._seconds[-1], self._measure(self.model)])
         self._began += time.process_time() - now
 
 
-RIVALS_15 = {  # 이름: 15의 train_15에 넘길 설정. 둘째의 share는 걸린 시간이 첫째와 비슷하도록
+class Jump(keras.callbacks.Callback):
+    """28×28의 층이 붙는 순간에, EMA 생성자의 옛 길(α = 0)과 새 길(α = 1)로 그린 그림을 모아요."""
+
+    def __init__(self, paint, z, per_epoch):
+        super().__init__()
+        self._paint, self._z, self._per_epoch, self.pages = paint, z, per_epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.model.fades[2] and epoch * self._per_epoch == self.model.starts[2]:
+            self.pages = np.concatenate([self._paint(self.model.average, self._z, 2, alpha) for alpha in (0.0, 1.0)])
+
+
+RIVALS_15 = {  # 이름: 15의 train_15에 넘길 설정. 둘째의 share는 걸린 시간이 첫째와 비슷하도록, 셋째는 28×28의 스텝이 첫째와 같도록
     "키우며": {},
     "처음부터 28×28, 같은 시간": {"grow": False, "share": 0.9},
-    "28×28만, 같은 스텝": {"grow": False, "share": 0.65},
+    "28×28의 스텝만 같게": {"grow": False, "share": 2 / 3},
     "픽셀별 정규화 끔": {"without": "pixelnorm"},
     "미니배치 표준편차 끔": {"without": "stddev"},
     "균등 학습률 끔": {"without": "equalized", "rates": (3e-3, 1e-3)},
@@ -464,47 +476,54 @@ def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=(4e-2, 2e-
 
 
 def rival_15(dataset, name, seed):
-    """15의 설정 하나, 시드 하나: 성적, 그림 열 장, 자라는 모습과 그때의 크기·α·스텝."""
-    digits = data.load(dataset)
+    """15의 설정 하나, 시드 하나: 성적과 배우는 동안의 FID(digits의 처음 두 설정만), 첫째라면 자라는 모습과 붙는 순간도."""
+    digits, main = data.load(dataset), name == "키우며"
     evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+    z, kept = np.random.default_rng(seed).normal(size=(30, 32)), {}
+    judge_z = np.random.default_rng([seed, 2]).normal(size=(2 * evaluator.count, 32))
+
+    def measure(model):
+        grade, paint = kept["cells"]["grade"], kept["cells"]["paint"]
+        return grade(paint(model.average, judge_z, model.stage, model.alpha()), evaluator)["times_floor"]
 
     def extra(cells, per_epoch, epochs):
-        """처음의 두 설정은 여덟 번 재어 곡선을 그리고, 나머지는 시간만 적어요."""
-        z = np.random.default_rng([seed, 2]).normal(size=(2 * evaluator.count if dataset == "digits" else evaluator.count, 32))
+        curve = dataset == "digits" and name in list(RIVALS_15)[:2]
+        judged = np.unique(np.ceil(np.linspace(0.2, 1, 9) * epochs).astype(int)) if curve else []
         shots = np.unique(np.ceil(np.linspace(1, epochs, 24)).astype(int))
-        album = cells["Album"](np.random.default_rng(seed).normal(size=(30, 32))[:10], shots, per_epoch)
-        judged = np.ceil(np.linspace(0.3, 1, 8) * epochs).astype(int) if name in list(RIVALS_15)[:2] else []
-        measure = lambda model: cells["grade"](cells["paint"](model.average, z, model.stage, model.alpha()), evaluator)["times_floor"]
-        return [album, Judge(measure, judged)]
+        kept["cells"], kept["jump"] = cells, Jump(cells["paint"], z[:10], per_epoch)
+        return [Judge(measure, judged), kept["jump"], *([cells["Album"](z, shots, per_epoch)] if main else [])]
 
     model, history, cells = train_15(dataset, seed, **RIVALS_15[name], extra=extra)
     row = cells["grade"](cells["generate"](model.average, evaluator), evaluator)
     row["signal"] = max(cells["signal"](model.average, np.random.default_rng(0).normal(size=(500, 32))))
-    row |= {"seconds": history["seconds"][-1], "steps": int(model.g_optimizer.iterations), "curve": history.get("curve", np.zeros((0, 2))).round(3).tolist()}
-    row["steps28"] = row["steps"] - model.starts[2]
-    pages, captions = history["page"], history["caption"]
-    small = np.flatnonzero(captions[:, 0] == 7)
-    row["tie"] = cells["tie"](pages[small[-1]], pages[-1], digits.x_train)[0] if len(small) else 1.0
-    took, per_epoch = np.diff(history["seconds"]), row["steps"] // len(history["seconds"])
-    bounds = [*(start // per_epoch for start in model.starts), len(took) + 1]
-    spans = [took[first + 1 : last - 1] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    seconds, steps = history["seconds"], int(model.g_optimizer.iterations)
+    row |= {"seconds": seconds[-1], "steps": steps, "steps28": steps - model.starts[2]}
+    row["curve"] = history.get("curve", np.zeros((0, 2))).round(3).tolist()
+    per_epoch = steps // len(seconds)
+    bounds = [*(start // per_epoch for start in model.starts), len(seconds)]
+    spans = [np.diff(seconds)[first + 1 : last - 1] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
     row["ms"] = [round(1_000 * float(np.median(span)) / per_epoch, 1) for span in spans if len(span)]
-    images = cells["paint"](model.average, np.random.default_rng(0).normal(size=(10, 32)))
+    pictures = {"ten": cells["paint"](model.average, np.random.default_rng(0).normal(size=(10, 32)))}
+    if main:
+        pages, captions = history["page"], history["caption"]
+        row["tie"] = cells["tie"](pages[captions[:, 0] == 7][-1], pages[-1], digits.x_train)
+        pictures |= {"film": pages[:, :10].reshape(-1, 28, 28) / 255, "captions": captions.round(3).tolist(), "jump": kept["jump"].pages}
     print(dataset, "15_rivals", name, seed, {key: value for key, value in row.items() if key != "curve"}, flush=True)
-    return row, images, pages.reshape(-1, 28, 28) / 255, captions.round(3).tolist()
+    return row, pictures
 
 
 def rivals_15(dataset, seeds=(42, 1, 2)):
-    """15의 키운 GAN, 처음부터 28×28인 것, 작은 그림의 단계만 뺀 것, 손질을 하나씩 끈 것의 성적. 첫째의 자라는 모습도."""
+    """15의 키운 GAN, 처음부터 28×28인 것, 작은 그림의 단계만 뺀 것의 성적(digits에서는 손질을 하나씩 끈 것도)과 자라는 모습."""
     rows, images = {}, []
-    for name in RIVALS_15:
+    for name in list(RIVALS_15)[: None if dataset == "digits" else 3]:
         found = [rival_15(dataset, name, seed) for seed in seeds]
-        rows[name] = {key: [np.round(row[key], 3).tolist() for row, *_ in found] for key in found[0][0]}
-        rows[name] |= {key: found[0][0][key] for key in ("steps", "steps28", "ms")}
-        images.append(found[0][1])
+        rows[name] = {key: [np.round(row[key], 3).tolist() for row, _ in found] for key in found[0][0]}
+        rows[name] |= {key: found[0][0][key] for key in ("steps", "steps28")}
+        images.append(found[0][1]["ten"])
         if name == "키우며":
-            size = samples.save("15_film", dataset, coarse(found[0][2]), captions=found[0][3])
-            print(f"{dataset}/15_film: {size:,}바이트", flush=True)
+            film, captions, jump = (found[0][1][key] for key in ("film", "captions", "jump"))
+            sizes = samples.save("15_film", dataset, coarse(film), captions=captions), samples.save("15_jump", dataset, coarse(jump))
+            print(f"{dataset}/15_film, 15_jump: {sizes}바이트", flush=True)
     samples.save("15_rivals", dataset, coarse(np.concatenate(images)), seeds=seeds, rows=rows)
 
 
