@@ -459,7 +459,7 @@ RIVALS_15 = {  # 이름: 15의 train_15에 넘길 설정. 둘째의 share는 걸
 TAGS_15 = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "tie", "grade", "stale")
 
 
-def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=(4e-2, 2e-2), kind="ProgressiveGAN", extra=None):
+def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=(4e-2, 1e-2), kind="ProgressiveGAN", extra=None):
     """15의 GAN 하나. share: 스텝 수의 배수, without: 끌 손질, extra: (셀들, 에폭의 스텝 수, 에폭 수)로 만드는 콜백들."""
     cells, digits = lessons.load_cells("15_progressive_gan", *TAGS_15), data.load(dataset)
     run = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1), checkpoints=tempfile.mkdtemp())
