@@ -528,14 +528,32 @@ def rivals_15(dataset, seeds=(42, 1, 2)):
 
 
 def ema_15(dataset):
-    """15에서 28×28의 새 층을 다 섞은 직후의 그림 열 장씩: EMA를 이어 갈 때, 단계마다 새로 시작할 때, 지금의 G."""
-    images, z = [], np.random.default_rng(SEED).normal(size=(10, 32))
+    """15에서 28×28의 층을 붙인 뒤의 FID: EMA를 이어 갈 때, 단계마다 새로 시작할 때, 지금의 G. 첫 에폭 뒤에 새 길로만 그린 그림 열 장씩."""
+    digits, z, after = data.load(dataset), np.random.default_rng(SEED).normal(size=(10, 32)), []
+    evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
+    judge_z = np.random.default_rng([SEED, 2]).normal(size=(evaluator.count, 32))
+    images, times_floor = {}, {}
+
+    def extra(cells, per_epoch, epochs):
+        def look(epoch, logs):
+            step = (epoch + 1) * per_epoch - callback.model.starts[2]
+            if step > 0:
+                after.append(step)
+                for name, network in (("EMA", callback.model.average), ("G", callback.model.generator)):
+                    key = f"{type(callback.model).__name__} {name}"
+                    images.setdefault(key, cells["paint"](network, z, 2, 1.0))
+                    drawn = cells["paint"](network, judge_z, 2, callback.model.alpha())
+                    times_floor.setdefault(key, []).append(round(evaluator(drawn)["times_floor"], 2))
+
+        callback = keras.callbacks.LambdaCallback(on_epoch_end=look)
+        return [callback, Halt(per_epoch)]
+
     for kind in ("StaleEMA", "ProgressiveGAN"):
-        model, _, cells = train_15(dataset, SEED, kind=kind, extra=lambda cells, per_epoch, epochs: [Halt(per_epoch)])
-        images.append(cells["paint"](model.average, z))
-    images.append(cells["paint"](model.generator, z))
-    size = samples.save("15_ema", dataset, coarse(np.concatenate(images)), steps_after=model.fades[2])
-    print(f"{dataset}/15_ema: {size:,}바이트")
+        train_15(dataset, SEED, kind=kind, extra=extra)
+    kept = ("StaleEMA EMA", "ProgressiveGAN EMA", "ProgressiveGAN G")
+    facts = {"steps_after": sorted(set(after)), "times_floor": [times_floor[key] for key in kept]}
+    size = samples.save("15_ema", dataset, coarse(np.concatenate([images[key] for key in kept])), **facts)
+    print(f"{dataset}/15_ema: {size:,}바이트, {facts}")
 
 
 SWEEPS = {
