@@ -39,7 +39,6 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "12_infogan": "coarse(info_images), labels=named[info_codes[:KEPT]], codes=info_codes[:KEPT], dials=info_dials[:KEPT].round(3)",
     },
     "11_aae_wae": {"11_aae": "coarse(generated_aae, 32)", "11_wae": "coarse(generated_wae, 32)"},
-    "15_progressive_gan": {"15_progressive": "coarse(generated)"},
 }
 
 
@@ -456,7 +455,7 @@ RIVALS_15 = {  # 이름: 15의 train_15에 넘길 설정. 둘째의 share는 걸
     "미니배치 표준편차 끔": {"without": "stddev"},
     "균등 학습률 끔": {"without": "equalized", "rates": (3e-3, 1e-3)},
 }
-TAGS_15 = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "tie", "grade", "stale")
+TAGS_15 = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "grade", "stale")
 
 
 def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=(4e-2, 1e-2), kind="ProgressiveGAN", extra=None):
@@ -506,7 +505,6 @@ def rival_15(dataset, name, seed):
     pictures = {"ten": cells["paint"](model.average, np.random.default_rng(0).normal(size=(10, 32)))}
     if main:
         pages, captions = history["page"], history["caption"]
-        row["tie"] = cells["tie"](pages[captions[:, 0] == 7][-1], pages[-1], digits.x_train)
         pictures |= {"film": pages[:, :10].reshape(-1, 28, 28) / 255, "captions": captions.round(3).tolist(), "jump": kept["jump"].pages}
     print(dataset, "15_rivals", name, seed, {key: value for key, value in row.items() if key != "curve"}, flush=True)
     return row, pictures
