@@ -4,6 +4,7 @@
 digits는 quick으로 학습시키고, MNIST는 미리 학습해 둔 가중치가 있으면 그것을 써요. CPU 두 코어에서 하나에 1–10분.
 """
 
+import itertools
 import os
 import sys
 import tempfile
@@ -684,7 +685,7 @@ def rival_15(dataset, name, seed):
     row["curve"] = history.get("curve", np.zeros((0, 2))).round(3).tolist()
     per_epoch = steps // len(seconds)
     bounds = [*(start // per_epoch for start in model.starts), len(seconds)]
-    spans = [np.diff(seconds)[first + 1 : last - 1] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    spans = [np.diff(seconds)[first + 1 : last - 1] for first, last in itertools.pairwise(bounds)]
     row["ms"] = [round(1_000 * float(np.median(span)) / per_epoch, 1) for span in spans if len(span)]
     pictures = {"ten": cells["paint"](model.average, np.random.default_rng(0).normal(size=(10, 32)))}
     if main:
