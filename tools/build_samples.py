@@ -705,8 +705,9 @@ def rivals_15(dataset, seeds=(42, 1, 2)):
         images.append(found[0][1]["ten"])
         if name == "키우며":
             film, captions, jump = (found[0][1][key] for key in ("film", "captions", "jump"))
-            sizes = samples.save("15_film", dataset, coarse(film), captions=captions), samples.save("15_jump", dataset, coarse(jump))
-            print(f"{dataset}/15_film, 15_jump: {sizes}바이트", flush=True)
+            sizes = samples.save("15_film", dataset, coarse(film), captions=captions)
+            sizes += samples.save("15_jump", dataset, coarse(jump), steps=rows[name]["steps"])
+            print(f"{dataset}/15_film, 15_jump: {sizes:,}바이트", flush=True)
     samples.save("15_rivals", dataset, coarse(np.concatenate(images)), seeds=seeds, rows=rows)
 
 
