@@ -120,19 +120,27 @@ def _examine(given, results, limit):
         "COURSE_PROFILE": "smoke", "COURSE_DATASET": "digits", "COURSE_STATIC": "1", "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": str(lessons.NOTEBOOKS.parent), "PYTHONUTF8": "1", "MPLBACKEND": "agg",
     }  # fmt: skip
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:  # 학생의 코드가 여는 "파일.txt"는 여기예요
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty,  # 학생의 코드가 여는 "파일.txt"는 여기예요
+        tempfile.TemporaryFile("w+", encoding="utf-8") as asked,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as said,  # 관(pipe)이면 학생의 코드가 낳은 프로세스까지 기다려요
+    ):
+        json.dump(given, asked)
+        asked.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-m", "course_utils.batch.examine"], cwd=empty, env=environment, text=True, encoding="utf-8",
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+            [sys.executable, "-m", "course_utils.batch.examine"], cwd=empty, env=environment,
+            stdin=asked, stdout=said, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
-            said, _ = process.communicate(json.dumps(given), timeout=limit)
+            process.wait(limit)
         except subprocess.TimeoutExpired:
-            _kill(process)
-            said, _ = process.communicate()
+            pass
         finally:
-            _kill(process)  # 학생의 코드가 낳은 프로세스까지
-    for line in said.splitlines():
+            _kill(process)
+            process.wait()
+        said.seek(0)
+        lines = said.read().splitlines()
+    for line in lines:
         problem, *result = json.loads(line)
         results[problem] = tuple(result)
     if process.returncode in (TIMED_OUT, -signal.SIGKILL):
