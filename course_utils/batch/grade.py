@@ -131,10 +131,11 @@ def _examine(given, results, limit):
             [sys.executable, "-m", "course_utils.batch.examine"], cwd=empty, env=environment,
             stdin=asked, stdout=said, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
+        late = False
         try:
             process.wait(limit)
         except subprocess.TimeoutExpired:
-            pass
+            late = True
         finally:
             _kill(process)
             process.wait()
@@ -143,7 +144,7 @@ def _examine(given, results, limit):
     for line in lines:
         problem, *result = json.loads(line)
         results[problem] = tuple(result)
-    if process.returncode in (TIMED_OUT, -signal.SIGKILL):
+    if late or process.returncode == TIMED_OUT:
         return f"{given['seconds']}초 안에 끝나지 않았어요."
     return f"채점하는 프로세스가 죽었어요(종료 코드 {process.returncode}). 답의 셀이 파이썬을 끝냈거나 메모리가 모자랐어요."
 
