@@ -34,7 +34,7 @@ nb_custom_formats = {".ipynb": "pages.lesson"}
 nb_ipywidgets_js = {}
 nb_code_prompt_show, nb_code_prompt_hide = "코드 보기", "코드 접기"
 myst_enable_extensions = ["dollarmath", "amsmath", "substitution"]
-myst_substitutions = {"repository": repository}
+myst_substitutions = {"repository": f"[저장소]({repository})"}
 myst_heading_anchors = 3
 mathjax_path = Path(script).name
 
@@ -49,5 +49,7 @@ html_theme_options = {
     "use_download_button": True,
     "launch_buttons": {"colab_url": "https://colab.research.google.com"},
     "show_toc_level": 1,
+    "footer_content_items": ["extra-footer"],
+    "extra_footer": "코드는 MIT, 글과 그림은 CC BY 4.0",
 }
 html_context = {"default_mode": "auto"}  # 밝은 화면과 어두운 화면은 읽는 사람의 컴퓨터를 따라요
