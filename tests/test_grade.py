@@ -46,9 +46,9 @@ def submit(tmp_path):
 
 
 def table(out):
-    """{(학생, 문제): (판정, 학생이 본 말)}."""
+    """{(학생, 문제): (판정, 채점의 말)}."""
     with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
-        return {(row["학생"], row["문제"]): (row["판정"], row["학생이 본 말"]) for row in csv.DictReader(file)}
+        return {(row["학생"], row["문제"].removesuffix("번")): (row["판정"], row["채점의 말"]) for row in csv.DictReader(file)}
 
 
 def test_a_class_with_every_kind_of_submission(submit, tmp_path, capsys, monkeypatch):
@@ -76,7 +76,7 @@ def test_a_class_with_every_kind_of_submission(submit, tmp_path, capsys, monkeyp
     assert all(state == "맞음" for (student, _), state in states.items() if student == "레슨의 이름을 씀")
     assert all(states["안 풂", problem] == "안 풂" for problem in VAE)
     assert states["틀림", "05-1"] == "틀림" and found["틀림", "05-2"][0] == "읽을 수 없음" and "division" in found["틀림", "05-2"][1]
-    assert found["안 끝남", "05-1"] == ("읽을 수 없음", "3초 안에 끝나지 않았어요.") and states["안 끝남", "05-3"] == "맞음"
+    assert found["안 끝남", "05-1"] == ("오류", "3초 안에 끝나지 않았어요.") and states["안 끝남", "05-3"] == "맞음"
     assert "죽었어요" in found["죽임", "05-2"][1] and states["죽임", "05-3"] == "맞음"
     assert states["빼먹음", "05-5"] == "셀 없음" and "SyntaxError" in found["빼먹음", "05-1"][1]
     assert "부르지 않았어요" in found["빼먹음", "05-4"][1]
@@ -107,12 +107,43 @@ def test_hints_and_solutions_are_not_answers(submit):
     path = submit("힌트", "05", {})
     nbformat.write(handed, path)
     cells = grade.read(path, "힌트").cells
-    assert len(solved) == len(VAE) and tuple(cells) == VAE and all("..." in source for source in cells.values())
+    assert len(solved) == len(VAE) and tuple(cells) == VAE and all("..." in sources[-1] for sources in cells.values())
 
 
-def test_the_same_file_name_in_two_folders_are_two_students(tmp_path, submit):
+def test_answers_may_use_cells_added_just_before_and_the_last_answered_copy_counts(submit):
+    path = submit("더함", "05", {"05-2": solutions("05")["05-2"]})
+    handed = nbformat.read(path, as_version=4)
+    (at,) = (k for k, cell in enumerate(handed.cells) if 'check("05-2"' in cell.source)
+    answered = handed.cells[at].source.replace("np.", "계산.")
+    blank = next(cell for cell in without_solutions(notebook("05")).cells if 'check("05-2"' in cell.source)
+    new = nbformat.v4.new_code_cell
+    handed.cells[at : at + 1] = [new("끼적임 ="), new("import numpy as 계산"), new(answered), new(blank.source)]
+    nbformat.write(handed, path)
+    submission = grade.read(path, "더함")
+    grade.examine(submission, 5)
+    state, words = submission.results["05-2"]
+    assert "계산." in answered and state == "맞음" and "여럿" in words
+
+
+def test_a_folder_two_of_one_name_and_nothing(tmp_path, submit, capsys):
     first = submit("과제", "05", {})
-    (tmp_path / "김").mkdir()
-    second = tmp_path / "김" / "과제.ipynb"
+    (tmp_path / "제출" / "김[1]").mkdir()
+    second = tmp_path / "제출" / "김[1]" / "과제.ipynb"
     shutil.copy(first, second)
-    assert grade._names([first, second]) == ["제출/과제", "김/과제"]
+    found = grade.find([str(tmp_path / "제출"), str(second), first])
+    assert sorted(grade._names(found)) == ["김[1]/과제", "제출/과제"]
+    assert main(["grade", str(tmp_path / "없음"), "--out", str(tmp_path / "채점")]) == 2
+    assert "제출물을 찾지 못했어요" in capsys.readouterr().err
+
+
+def test_stopping_keeps_the_old_table(tmp_path, submit, monkeypatch, capsys):
+    out = tmp_path / "채점"
+    out.mkdir()
+    (out / "grades.csv").write_text("앞의 표", "utf-8")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grade, "examine", stop)
+    assert main(["grade", submit("과제", "05", {}), "--out", str(out)]) == 130
+    assert (out / "grades.csv").read_text("utf-8") == "앞의 표" and "다시 실행하면" in capsys.readouterr().err

@@ -77,8 +77,8 @@ def _parser():
         command.set_defaults(command=function)
 
     command = commands.add_parser("grade", usage=f"{PROG} grade 제출물/*.ipynb [--out 폴더]", help="제출물을 채점해 표를 만들어요")
-    command.add_argument("submissions", nargs="+", help="학생들이 낸 노트북들. 학생들의 코드를 이 컴퓨터에서 실행해요")
-    command.add_argument("--out", default="runs/grades", help="결과 폴더(기본 runs/grades)")
+    command.add_argument("submissions", nargs="+", help="학생들이 낸 노트북들이나 폴더. 학생들의 코드를 이 컴퓨터에서 실행해요")
+    command.add_argument("--out", default="runs/grades", help="결과 폴더(기본 runs/grades). 앞의 표가 있으면 덮어써요")
     command.add_argument("--jobs", metavar="수", help="동시에 채점할 수(기본: 코어의 수)")
     command.add_argument("--timeout", metavar="초", default="10", help="문제 하나의 제한 시간(기본 10)")
     command.set_defaults(command=_grade)
@@ -143,7 +143,12 @@ def _report(options):
 
 def _grade(options):
     folder, seconds = Folder(options.out), _whole("--timeout", options.timeout, 1)
-    graded = grade.grade(planning.expand(options.submissions), folder, _whole("--jobs", options.jobs, 1) or os.cpu_count(), seconds)
+    jobs = _whole("--jobs", options.jobs, 1) or os.cpu_count()
+    try:
+        graded = grade.grade(grade.find(options.submissions), folder, jobs, seconds)
+    except KeyboardInterrupt:
+        print("\n멈췄어요. 다시 실행하면 처음부터 채점해요. 앞서 만든 표가 있다면 그대로예요.", file=sys.stderr)
+        return 130
     print(f"채점표: {folder.shown}/grades.html · {folder.shown}/grades.csv")
     return int(any(not submission.results for submission in graded))
 
@@ -212,7 +217,7 @@ def _print_plan(plan, states, how):
     print(f"\n일 {len(plan.jobs)}개 · 할 일 {len(left)}개")
     if left and not how.scheduler:  # 클러스터에서 동시에 몇 개를 할지는 연결해 봐야 알아요
         at_once = run.default_jobs(how.jobs)
-        print(f"걸릴 시간: 약 {run.duration(sum(left) / at_once)}(동시에 {at_once}개씩, 노트북에 적힌 분으로)")
+        print(f"걸릴 시간: 약 {run.duration(sum(left) / at_once)}(동시에 {at_once}개씩, 노트북에 적힌 시간으로 어림)")
 
 
 def _counts(states):

@@ -1,6 +1,6 @@
 """제출물 하나의 답을 채점하는 프로세스: 강의의 셀 다음에 학생의 답 셀만 실행해요.
 
-표준 입력으로 {"lesson", "cells": [[문제의 번호, 코드], …], "seconds"}를 받아, 문제마다 [번호, 판정, 말]을 한 줄씩
+표준 입력으로 {"lesson", "cells": [[문제의 번호, [코드, …]], …], "seconds"}를 받아, 문제마다 [번호, 판정, 말]을 한 줄씩
 표준 출력에 적어요. 학생의 코드가 화면에 쓰는 것은 버려요. 한 문제가 제한 시간을 넘기면 프로세스가 끝나고, 나머지는 grade.py가 이어서 해요.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from course_utils import exercises, lessons
-from course_utils.batch.grade import STATES, TIMED_OUT, UNREADABLE
+from course_utils.batch.grade import FAILED, STATES, TIMED_OUT
 from course_utils.errors import CourseError, hide_secrets
 
 FILE_BYTES = 64 * 2**20
@@ -30,10 +30,10 @@ def main():
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    names = definitions(given["lesson"], [source for _, source in given["cells"]])
+    names = definitions(given["lesson"], [source for _, sources in given["cells"] for source in sources])
     limit_resources()
-    for problem, source in given["cells"]:
-        state, words = examine(problem, source, dict(names), given["seconds"])
+    for problem, sources in given["cells"]:
+        state, words = examine(problem, sources, dict(names), given["seconds"])
         results.write(json.dumps([problem, state, hide_secrets(words)]) + "\n")
     results.flush()
     os._exit(0)  # 학생의 코드가 남긴 스레드를 기다리지 않아요
@@ -65,8 +65,8 @@ def definitions(lesson, sources):
     return names
 
 
-def examine(problem, source, names, seconds):
-    """답의 셀 하나를 실행해, 마지막 `check(문제, 답)`의 (판정, 말)."""
+def examine(problem, sources, names, seconds):
+    """학생이 앞에 더한 셀들과 답의 셀을 실행해, 마지막 `check(문제, 답)`의 (판정, 말)."""
     found = {}
 
     def check(problem_id, answer=..., hint=False):
@@ -76,16 +76,20 @@ def examine(problem, source, names, seconds):
     names["check"] = exercises.check = check  # 셀에서 다시 import해도요
     watch = threading.Timer(seconds, os._exit, [TIMED_OUT])  # 학생의 코드가 막을 수 없게, 프로세스를 통째로
     watch.start()
+    *added, answer = sources
     try:
-        exec(compile(source, f"<{problem}>", "exec"), names)
+        for source in added:
+            with contextlib.suppress(Exception):  # 끼적인 셀이 틀렸어도 답의 셀은 봐요
+                exec(source, names)
+        exec(compile(answer, f"<{problem}>", "exec"), names)
     except NameError as error:
-        return UNREADABLE, f"{error.name}을(를) 모르겠어요. 답의 셀은 강의의 셀만 실행한 다음에도 실행돼야 해요."
+        return FAILED, f"{error.name}을(를) 모르겠어요. 답에 쓰는 것은 답의 셀이나 바로 앞의 셀에 있어야 해요."
     except BaseException as error:  # sys.exit, 메모리 부족까지
-        return UNREADABLE, f"셀에서 오류가 났어요({type(error).__name__}: {str(error)[:200]})."
+        return FAILED, f"셀에서 오류가 났어요({type(error).__name__}: {str(error)[:200]})."
     finally:
         watch.cancel()
     if problem not in found:
-        return UNREADABLE, f'check("{problem}", 답)을 부르지 않았어요.'
+        return FAILED, f'check("{problem}", 답)을 부르지 않았어요.'
     mark, words = found[problem]
     return STATES[mark], words
 

@@ -4,6 +4,7 @@
 """
 
 import csv
+import glob
 import io
 import json
 import os
@@ -21,13 +22,13 @@ from pathlib import Path
 from course_utils import exercises, lessons
 from course_utils.batch import report
 from course_utils.batch.worker import THREADS
-from course_utils.errors import CourseError
+from course_utils.errors import CourseError, reason
 
-RIGHT, WRONG, UNTOUCHED, UNREADABLE, MISSING = "맞음", "틀림", "안 풂", "읽을 수 없음", "셀 없음"
+RIGHT, WRONG, UNTOUCHED, UNREADABLE, FAILED, MISSING = "맞음", "틀림", "안 풂", "읽을 수 없음", "오류", "셀 없음"
 STATES = {
     exercises.RIGHT: RIGHT, exercises.WRONG: WRONG, exercises.UNTOUCHED: UNTOUCHED, exercises.UNREADABLE: UNREADABLE,
 }  # fmt: skip
-KINDS = {RIGHT: "good", WRONG: "bad", UNTOUCHED: "soft", UNREADABLE: "died", MISSING: "soft"}  # 판정마다의 빛깔
+KINDS = {RIGHT: "good", WRONG: "bad", UNTOUCHED: "soft", UNREADABLE: "died", FAILED: "died", MISSING: "soft"}  # 판정마다의 빛깔
 TIMED_OUT = 75  # 채점하는 프로세스가 제한 시간을 넘겨 스스로 끝낼 때의 종료 코드
 START_SECONDS = 180  # 강의의 셀을 smoke로 실행하는 데 넉넉한 시간
 
@@ -39,8 +40,9 @@ class Submission:
     student: str  # 파일의 이름. 폴더마다 같은 이름이면 폴더까지
     lesson: str | None = None  # "05_vae"처럼. 연습문제를 찾지 못하면 None
     problem: str = ""  # 제출물 전체의 문제
-    cells: dict = field(default_factory=dict)  # 문제의 번호 → 답의 셀의 코드
-    results: dict = field(default_factory=dict)  # 문제의 번호 → (판정, 학생이 본 말)
+    cells: dict = field(default_factory=dict)  # 문제의 번호 → 실행할 코드들: 바로 앞에 학생이 더한 셀들과 답의 셀
+    twice: set = field(default_factory=set)  # 답의 셀이 여럿인 문제의 번호
+    results: dict = field(default_factory=dict)  # 문제의 번호 → (판정, 채점의 말)
 
     def counts(self):
         return Counter(state for state, _ in self.results.values())
@@ -55,7 +57,7 @@ def grade(paths, folder, jobs, seconds):
         jobs: 동시에 채점할 수.
         seconds: 문제 하나의 제한 시간(초).
     Returns:
-        `Submission`의 목록. 파일의 이름 차례예요.
+        `Submission`의 목록. 받은 차례예요.
     """
     names = _names(paths)
     found = [read(path, name) for path, name in zip(paths, names, strict=True)]
@@ -66,11 +68,27 @@ def grade(paths, folder, jobs, seconds):
             for number, done in enumerate(as_completed(waiting), start=1):
                 done.result()
                 print(f"[{number}/{len(found)}] {_summary(waiting[done])}", flush=True)
-        finally:  # Ctrl-C로 멈춰도 채점한 데까지는 남겨요
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            folder.write("grades.csv", _csv(found))
-            folder.write("grades.html", _page(found, folder))
+        folder.write("grades.csv", _csv(found))  # 다 채점한 다음에만. Ctrl-C로 멈추면 앞의 표가 그대로 남아요
+        folder.write("grades.html", _page(found, folder))
     return found
+
+
+def find(patterns):
+    """적은 경로들의 제출물. *도, 폴더(그 안의 노트북 모두)도 되고, 같은 파일은 한 번만이에요."""
+    paths = {}
+    for pattern in patterns:
+        if os.path.isdir(pattern):
+            found = sorted(path for path in Path(pattern).rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+        else:  # 이름에 [ ]가 든 파일은 그대로
+            found = [Path(path) for path in ([pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern)))]
+        if not found:
+            raise CourseError(
+                f"제출물을 찾지 못했어요: {pattern}(지금 폴더를 기준으로 찾았어요). 노트북이나 노트북이 든 폴더를 적어 주세요."
+            )
+        paths |= {path.resolve(): path for path in found}
+    return list(paths.values())
 
 
 def read(path, name):
@@ -78,22 +96,34 @@ def read(path, name):
     submission = Submission(name)
     try:
         if Path(path).stat().st_size > 50e6:
-            raise CourseError("파일이 50 MB를 넘어요. 출력을 지우고 다시 내 달라고 하세요.")
+            submission.problem = "파일이 50 MB를 넘어요. 출력을 지우고 다시 내 달라고 하세요."
+            return submission
         notebook = lessons.read(path).notebook
-    except (OSError, CourseError) as error:
-        submission.problem = f"노트북을 읽지 못했어요: {error}"
+    except OSError as error:
+        submission.problem = f"파일을 열지 못했어요({reason(error)})."
         return submission
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "solution" not in cell.metadata.get("tags", ()):
-            submission.cells |= dict.fromkeys(_checked(cell.source), cell.source)
-    having = Counter(problem[:2] for problem in submission.cells if problem in exercises.problems(problem[:2]))
+    except CourseError:
+        submission.problem = "노트북 파일이 아니거나 깨졌어요. 학생에게 다시 내 달라고 하세요."
+        return submission
+    sources = [c.source for c in notebook.cells if c.cell_type == "code" and "solution" not in c.metadata.get("tags", ())]
+    asked = [problem for source in sources for problem in _checked(source)]
+    having = Counter(problem[:2] for problem in asked if problem in exercises.problems(problem[:2]))
     if not having:
         submission.problem = "연습문제의 셀(check를 부르는 셀)을 찾지 못했어요."
         return submission
     number = having.most_common(1)[0][0]
-    submission.lesson = next(path.stem for path in lessons.NOTEBOOKS.glob(f"{number}_*.ipynb"))
-    known = exercises.problems(number)
-    submission.cells = {problem: source for problem, source in submission.cells.items() if problem in known}
+    (lesson,) = lessons.NOTEBOOKS.glob(f"{number}_*.ipynb")
+    submission.lesson = lesson.stem
+    given = {cell.source for cell in lessons.read(lesson).notebook.cells}  # 강의의 셀들
+    added = []  # 답의 셀 바로 앞에 학생이 더한 셀들
+    for source in sources:
+        problems = [problem for problem in _checked(source) if problem in exercises.problems(number)]
+        for problem in problems:
+            if problem in submission.cells:
+                submission.twice.add(problem)
+            if problem not in submission.cells or source not in given:  # 답한 셀 뒤에 빈 셀이 있으면 답한 셀을 봐요
+                submission.cells[problem] = [*added, source]
+        added = [] if problems or source in given else [*added, source]
     return submission
 
 
@@ -110,7 +140,10 @@ def examine(submission, seconds):
         why = _examine(given, submission.results, START_SECONDS + seconds * len(left))
         broken = next((problem for problem in left if problem not in submission.results), None)
         if broken:
-            submission.results[broken] = UNREADABLE, why
+            submission.results[broken] = FAILED, why
+    for problem in submission.twice:
+        state, words = submission.results[problem]
+        submission.results[problem] = state, f"{words} (이 문제의 셀이 여럿이라, 답한 것 가운데 마지막을 봤어요.)"
     submission.results = {problem: submission.results[problem] for problem in problems}
 
 
@@ -181,9 +214,10 @@ def _summary(submission):
 def _csv(submissions):
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["학생", "레슨", "문제", "판정", "학생이 본 말"])
+    writer.writerow(["학생", "레슨", "문제", "판정", "채점의 말"])
     for one in submissions:
-        rows = [(p, *result) for p, result in one.results.items()] or [("", UNREADABLE, one.problem)]
+        graded = [(f"{problem}번", *result) for problem, result in one.results.items()]  # "05-1"이면 Excel이 날짜로 읽어요
+        rows = graded or [("", UNREADABLE, one.problem)]
         writer.writerows(map(report.safe, [one.student, one.lesson or "", *row]) for row in rows)
     return "\ufeff" + file.getvalue()  # 앞의 표시가 있어야 Excel이 한글을 바로 읽어요
 

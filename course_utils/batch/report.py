@@ -152,7 +152,7 @@ def _chief(rows):
     if not values:
         return label, format_metric(None)
     text = format_metric(sum(values) / len(values) if len(values) > 1 else values[0])
-    return label, f"{text} ({format_metric(min(values))}–{format_metric(max(values))})" if len(values) > 1 else text
+    return label, f"{text} ({format_metric(min(values))} ~ {format_metric(max(values))})" if len(values) > 1 else text
 
 
 def _counts(rows):

@@ -120,7 +120,7 @@ def _call(function, arguments):
         if "ellipsis" in str(error):  # 빈칸의 ...을 아직 채우지 않고 계산했어요
             raise _Untouched from error
         inputs = ", ".join(map(shown, arguments))
-        raise _Unreadable(f"함수에 ({inputs})을 넣으니 오류가 났어요: {shown(error)}.") from error
+        raise _Unreadable(f"함수를 불러 보니 오류가 났어요: {shown(error)}. 넣은 값: ({inputs}).") from error
     if _untouched(value):
         raise _Untouched
     return value
