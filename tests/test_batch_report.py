@@ -132,7 +132,7 @@ def test_the_course_at_a_glance_comes_first(open_page):
     page = open_page()
     overview = page.locator("main > section").first
     rows = [" ".join(row.inner_text().split()) for row in overview.locator("tbody tr").all()]
-    assert rows[0] == "05. VAE 완료 18 2.5 nats 109.7 (102–118)"
+    assert rows[0] == "05. VAE 완료 18 2.5 nats 109.7 (102 ~ 118)"
     assert rows[1].startswith("06. <b>GAN 완료 4 실패 3 끊김 1 남음 1")
     assert rows[2] == "08. DCGAN 완료 0.5 FID <작을수록 좋아요> 12.5"
     assert [row.locator("img").count() for row in overview.locator("tbody tr").all()] == [1, 0, 1]
