@@ -44,11 +44,13 @@ html_static_path = ["style", str(Path(script).parent)]
 html_css_files = ["book.css"]
 html_theme_options = {
     "repository_url": repository,
+    "repository_branch": "main",
     "path_to_docs": "",
     "use_repository_button": True,
     "use_download_button": True,
     "launch_buttons": {"colab_url": "https://colab.research.google.com"},
     "show_toc_level": 1,
+    "navbar_persistent": [],  # 맨 위의 막대는 비워요. 비우지 않으면 숨은 막대의 단추만 눌려요
     "footer_content_items": ["extra-footer"],
     "extra_footer": "코드는 MIT, 글과 그림은 CC BY 4.0",
 }

@@ -10,6 +10,15 @@ from course_utils import lessons
 from course_utils.runtime import METRICS_MIME
 
 TITLES = re.compile(r"""(?:title=|title\(|suptitle\()\s*f?(["'])(.+?)\1""")
+COLUMNS = re.compile(r"\S {3,}\S.*\S {3,}\S")  # 칸을 맞춘 글은 줄을 바꾸면 읽을 수 없어요
+WORDS = {  # 테마의 단추가 영어로 하거나 잘못 띄어 쓴 말
+    "Toggle primary sidebar": "레슨 목록", "Main": "레슨 목록", "Toggle secondary sidebar": "이 쪽의 차례", "Page": "이 쪽의 차례",
+    "Launch interactive content": "실행해 보기", "Launch on Colab": "Colab에서 열기", "전체 화면으로보기": "전체 화면으로 보기",
+    "Color mode": "화면의 밝기", "Light": "밝게", "Dark": "어둡게", "System Settings": "컴퓨터의 설정대로", "Search...": "검색",
+    "previous page": "이전 쪽", "next page": "다음 쪽", "Back to top": "맨 위로", "Skip to main content": "본문으로",
+    "Link to this heading": "이 제목의 주소", "Toggle hidden content": "접은 것을 펼치기", "Version warning": "판의 알림",
+}  # fmt: skip
+SAID = re.compile(rf"""(="|</i>|"#main-content">)({"|".join(map(re.escape, WORDS))})(?=["<])""")
 
 
 def lesson(text):
@@ -34,6 +43,8 @@ def lesson(text):
             alt = message(cell.source) or heading
             cell.metadata.setdefault("mystnb", {})["image"] = {"alt": alt}
             for output in cell.outputs:
+                if COLUMNS.search(output.get("text", "")):
+                    cell.metadata.setdefault("tags", []).append("columns")
                 shown = output.get("data", {})
                 shown.pop(METRICS_MIME, None)  # 묶음의 보고서가 읽는 것
                 if "text/html" in shown:  # 애니메이션
@@ -58,6 +69,7 @@ def without_badges(text):
 def setup(app):
     app.connect("source-read", add_lessons)
     app.connect("include-read", strip_badges)
+    app.connect("build-finished", speak_korean)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -72,3 +84,9 @@ def add_lessons(app, page, content):
 def strip_badges(app, path, page, content):
     """README를 옮겨 올 때."""
     content[0] = without_badges(content[0])
+
+
+def speak_korean(app, failure):
+    """만든 쪽마다, 테마의 단추가 하는 말을 우리말로 바꿔요."""
+    for path in Path(app.outdir).rglob("*.html"):
+        path.write_text(SAID.sub(lambda said: said[1] + WORDS[said[2]], path.read_text("utf-8")), "utf-8")

@@ -1,4 +1,4 @@
-"""책을 만들어 진짜 Chromium으로 읽어 봐요: 넓은 화면과 휴대 전화, 수식, 그림의 대체 텍스트, 한국어 찾기, 끊긴 링크.
+"""책을 만들어 진짜 Chromium으로 읽어 봐요: 넓은 화면과 휴대 전화, 단추, 수식, 그림의 대체 텍스트, 한국어 찾기, 끊긴 링크.
 
 Sphinx가 있어야(make book-env) 만들 수 있으니, 없으면 CI에서만 시험해요.
 """
@@ -23,6 +23,10 @@ LOOK = """() => ({
     formulas: document.querySelectorAll("mjx-container").length,
     broken: [...document.querySelectorAll(".math")].filter(e => !e.querySelector("mjx-container")).length
         + document.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+    cut: [...document.querySelectorAll(".cell:not(.tag_columns) .cell_output pre, table:has([href^='notebooks/'])")]
+        .filter(e => e.scrollWidth > e.parentElement.clientWidth).map(e => e.innerText.slice(0, 80)),
+    english: [...document.querySelectorAll("[title], [aria-label], [placeholder]")]
+        .flatMap(e => [e.title, e.ariaLabel, e.placeholder]).filter(words => words && !/[가-힣]/.test(words)),
     unnamed: [...document.querySelectorAll("article img")].filter(e => !/[가-힣]/.test(e.alt)).map(e => e.outerHTML.slice(0, 80)),
     headings: [...document.querySelectorAll("article :is(h1, h2, h3, h4, h5)")].map(e => Number(e.tagName[1])),
     links: [...document.querySelectorAll("a[href]")].map(e => e.href),
@@ -69,6 +73,41 @@ def test_pages_ask_nothing_of_the_internet_and_break_nothing(seen):
 def test_pages_fit_a_desk_and_a_phone(seen):
     for path, looks in seen[0].items():
         assert {width: look["sideways"] for width, look in looks.items() if look["sideways"] > 0} == {}, path.stem
+
+
+def test_nothing_said_is_cut_on_a_phone(seen):
+    assert {path.stem: looks[390]["cut"] for path, looks in seen[0].items() if looks[390]["cut"]} == {}
+
+
+def test_buttons_speak_korean(seen):
+    assert {path.stem: looks[1280]["english"] for path, looks in seen[0].items() if looks[1280]["english"]} == {}
+
+
+@pytest.mark.parametrize("width", [390, 768, 991, 1280])
+def test_buttons_lead_to_the_lessons_and_the_contents(book, browser, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((book / "index.html").as_uri())
+    lesson = page.locator("nav.bd-links a", has_text="05.")
+    if width < 960:
+        assert not lesson.is_visible()
+        page.locator(".primary-toggle:visible").click()
+    lesson.click()
+    page.wait_for_url("**/05_vae.html")
+    if width == 1280:  # 넓은 화면의 ☰는 레슨 목록을 접어요
+        page.locator(".primary-toggle:visible").click()
+        lesson.wait_for(state="hidden")
+    else:
+        page.locator(".secondary-toggle:visible").click()
+    page.locator(".page-toc a:visible", has_text="연습문제").click()
+    page.wait_for_url("**/05_vae.html#*")
+    page.close()
+
+
+def test_pages_open_on_colab_where_the_badges_do(seen):
+    badges = {Path(link).stem: link for link in re.findall(r"https://colab[^)\s]+\.ipynb", (ROOT / "README.md").read_text("utf-8"))}
+    for path in NOTEBOOKS:
+        (looks,) = [looks for page, looks in seen[0].items() if page.stem == path.stem]
+        assert badges[path.stem] in looks[1280]["links"], path.stem
 
 
 def test_formulas_are_drawn(seen):

@@ -1,6 +1,7 @@
-"""학생용 판: 해답만 빠지고, 나머지는 그대로 돌아가요."""
+"""학생용 판: 해답과 해답으로 가는 길만 빠지고, 나머지는 그대로 돌아가요."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -30,8 +31,39 @@ def test_only_the_solutions_are_gone(whole):
         assert [cell.id for cell in empty.cells] == kept and len(kept) < len(full.cells)
         assert not any("해답" in cell.source for cell in empty.cells if cell.cell_type == "markdown")
         changed = [new for old in full.cells for new in empty.cells if new.id == old.id and new != old]
-        assert all(cell.cell_type == "markdown" for cell in changed) and len(changed) <= 1
+        assert all(cell.cell_type == "markdown" for cell in changed) and len(changed) <= 2  # 배지, 해답은 접혀 있어요
         assert lessons.tagged(empty, "exercise")
+
+
+def _cells(folder, kind):
+    return [cell for path in sorted(folder.glob("*.ipynb")) for cell in nbformat.read(path, 4).cells if cell.cell_type == kind]
+
+
+def test_nothing_shows_the_solutions(whole):
+    code = "\n\n".join(cell.source for cell in _cells(whole / "notebooks", "code"))
+    for cell in _cells(ROOT / "notebooks", "code"):
+        if "solution" in cell.metadata.get("tags", ()):
+            assert cell.source.partition("\n")[2] not in code, cell.source
+    for path in [whole / "README.md", *whole.glob("notebooks/*.ipynb")]:
+        assert "colab-badge" not in path.read_text("utf-8") and "/blob/" not in path.read_text("utf-8"), path.name
+
+
+def test_readme_is_for_students_and_its_commands_work(whole):
+    text = (whole / "README.md").read_text("utf-8")
+    targets = set(re.findall(r"make (\w+)", text))
+    assert targets == {"lab"} and "tools" not in text and "batch" not in text
+    done = subprocess.run(["make", "-n", *targets], cwd=whole, capture_output=True, text=True)
+    assert done.returncode == 0 and "jupyter lab --notebook-dir=notebooks" in done.stdout, done.stderr
+    for name in re.findall(r"`([\w./-]+/|[\w./-]*(?:LICENSE|\.md)[\w.-]*)`|-r ([\w.]+)", text):
+        assert (whole / "".join(name)).exists(), name
+
+
+def test_links_lead_only_to_lessons_handed_out(whole, tmp_path):
+    assert edition.main([str(tmp_path / "과제"), *map(str, NOTEBOOKS[4:6])]) == 0
+    for folder in (whole / "notebooks", tmp_path / "과제/notebooks"):
+        text = "\n".join(cell.source for cell in _cells(folder, "markdown"))
+        assert set(re.findall(r"\]\((?!https?:)([^()]+\.ipynb)", text)) == {path.name for path in folder.glob("*.ipynb")}
+    assert "03. 오토인코더" in text  # 글은 남아요
 
 
 def test_a_lesson_of_it_passes_its_own_checks_without_the_repository(whole):

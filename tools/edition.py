@@ -1,10 +1,13 @@
-"""학생용 판: 해답을 뺀 강의 한 벌과 그 zip. 나머지는 그대로이고, git 없이도 돌아가요.
+"""학생용 판: 해답과, 해답이 든 저장소로 가는 배지를 뺀 강의 한 벌과 그 zip. git 없이도 돌아가요.
 
-실행: python -m tools.edition 학생용                             # 폴더 학생용/ 과 학생용.zip
-      python -m tools.edition 과제 notebooks/05_vae.ipynb        # 그 레슨만
+README와 Makefile은 tools/student의 것이에요.
+
+실행: python -m tools.edition runs/학생용                         # 폴더 runs/학생용 과 runs/학생용.zip
+      python -m tools.edition runs/과제 notebooks/05_vae.ipynb    # 그 레슨만
 """
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -17,9 +20,9 @@ from course_utils.errors import reason
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = (
-    "course_utils", "data", "LICENSE", "LICENSE-CC-BY-4.0.md", "Makefile", "README.md", "pyproject.toml",
-    "requirements.txt", "requirements-colab.txt",
+    "course_utils", "data", "LICENSE", "LICENSE-CC-BY-4.0.md", "pyproject.toml", "requirements.txt", "requirements-colab.txt",
 )  # fmt: skip
+LINK = re.compile(r"\[([^\[\]]+)\]\(([^()/]+\.ipynb)\)")
 TRACES = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", ".DS_Store")
 
 
@@ -39,14 +42,16 @@ def write(target, notebooks):
     for path in (target, archive):
         if path.exists():
             raise CourseError(f"{path}이(가) 이미 있어요. 다른 이름을 주거나, 지운 다음 다시 실행해 주세요.")
-    if any(target.is_relative_to(ROOT / name) for name in (*COURSE, "notebooks")):
+    if any(target.is_relative_to(ROOT / name) for name in (*COURSE, "notebooks", "tools")):
         raise CourseError(f"{target}은(는) 강의 자료의 폴더 안이에요. 그 밖의 곳을 골라 주세요.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             made = Path(folder) / target.name
-            removed = sum(_write_lesson(path, made / "notebooks") for path in map(Path, notebooks))
+            names = {Path(path).name for path in notebooks}
+            removed = sum(_write_lesson(Path(path), made / "notebooks", names) for path in notebooks)
             shutil.copytree(ROOT / "notebooks/images", made / "notebooks/images")
+            shutil.copytree(ROOT / "tools/student", made, dirs_exist_ok=True)
             for name in COURSE:
                 if (ROOT / name).is_dir():
                     shutil.copytree(ROOT / name, made / name, ignore=TRACES)
@@ -68,12 +73,21 @@ def without_solutions(notebook):
     return notebook
 
 
-def _write_lesson(path, folder):
+def without_ways_out(notebook, names):
+    """해답이 든 저장소를 여는 배지와, 함께 나눠 주지 않는 레슨(names에 없는 것)으로 가는 링크를 뺀 노트북. 받은 것을 고쳐요."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"^\[!\[Colab에서 열기\].*\n+", "", cell.source, flags=re.M)
+            cell.source = LINK.sub(lambda link: link[0] if link[2] in names else link[1], text)
+    return notebook
+
+
+def _write_lesson(path, folder, names):
     lessons.read(path)  # 읽을 수 없으면 우리말로 알려 줘요
     notebook = nbformat.read(path, as_version=4)
     before = len(notebook.cells)
     folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(without_solutions(notebook), folder / path.name)
+    nbformat.write(without_ways_out(without_solutions(notebook), names), folder / path.name)
     return before - len(notebook.cells)
 
 
