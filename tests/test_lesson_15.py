@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from resuming import resumes_exactly
 
-from course_utils import data, fast, training
+from course_utils import data, fast, metrics, training, weights
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 
 NAME = "15_progressive_gan"
-TAGS = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "grade", "cost", "stale")
+TAGS = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "grade", "cost", "stale", "sharp")
 ops = keras.ops
 
 
@@ -67,6 +67,24 @@ def test_real_images_are_mixed_with_the_same_alpha(cells, digits):
         assert np.allclose(cells["shrink"](model.real_at(real, 0.3)), cells["shrink"](here), atol=1e-6)
     model.stage = 0
     assert model.real_at(real, None).shape[1:3] == (7, 7)
+
+
+def test_sharp_reals_are_mixed_by_nobody(cells, digits):
+    """진짜만 섞지 않는 대조: 진짜는 지금 크기의 진짜 그대로예요."""
+    model, real = gan(cells, kind="SharpReals"), tanh(digits)
+    model.stage = 2
+    assert np.array_equal(model.real_at(real, 0.25), real)
+    model.stage = 1
+    assert np.array_equal(model.real_at(real, 0.25), cells["shrink"](real))
+
+
+def test_the_pretrained_generator_draws_every_digit(cells):
+    """저장소의 가중치를 레슨의 G에 담으면 열 가지 숫자를 모두 또렷하게 그려요."""
+    network = cells["Generator"]()
+    weights.load(network, "15_progressive")
+    _, chances = metrics.digit_features(cells["paint"](network, np.random.default_rng(0).normal(size=(500, 32))))
+    sure = chances[chances.max(axis=1) > 0.9]
+    assert len(sure) > 0.7 * 500 and set(sure.argmax(axis=1)) == set(range(10))
 
 
 def test_pixelnorm_makes_every_vector_root_n_long_and_keeps_its_direction(cells):
