@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from resuming import resumes_exactly
 
-from course_utils import data, fast, metrics, training, weights
+from course_utils import data, fast, metrics, samples, training, weights
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 
@@ -278,3 +278,15 @@ def test_signal_is_measured_before_the_norm(cells):
     model.generator.blocks[2].layers[0].layer.kernel.assign(3 * model.generator.blocks[2].layers[0].layer.kernel)
     after = cells["signal"](model.generator, z)
     assert len(before) == 3 and np.isclose(after[2] / before[2], 3, rtol=0.05) and after[:2] == before[:2]
+
+
+def test_stored_rivals_say_what_the_lesson_says():
+    """저장해 둔 성적(시드 셋)이 글과 같아요: 6절의 digits와 MNIST, 더 깊이 D의 페이드인."""
+    rows = samples.load("15_rivals", "digits").facts["rows"]
+    grown, direct, control = (rows[name]["times_floor"] for name in list(rows)[:3])
+    assert min(grown) < max(direct) and min(direct) < max(grown) and np.all(np.array(control) > grown)
+    assert min(rows["섞지 않고 붙임"]["times_floor"]) > max(grown)
+    assert np.all(np.array(rows["진짜만 섞지 않음"]["times_floor"]) > grown)
+    rows = samples.load("15_rivals", "mnist").facts["rows"]
+    grown, direct = (rows[name] for name in list(rows)[:2])
+    assert max(direct["times_floor"]) < min(grown["times_floor"]) and np.mean(direct["seconds"]) < np.mean(grown["seconds"])
