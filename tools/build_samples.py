@@ -44,6 +44,7 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "13_two_way": "coarse(np.moveaxis(np.stack([a_test[:10], go(a_test[:10]), come(go(a_test[:10]))]), -1, -3), 33)",
         "13_pix2pix": "coarse(translate(pix2pix.averages[0], SKETCHES[sketch](unit(x_pages[:KEPT])).numpy())), labels=y_pages[:KEPT]",
     },
+    "15_progressive_gan": {"15_progressive": "coarse(generated)"},
     "11_aae_wae": {"11_aae": "coarse(generated_aae, 32)", "11_wae": "coarse(generated_wae, 32)"},
 }
 
@@ -639,12 +640,14 @@ RIVALS_15 = {  # 이름: 15의 train_15에 넘길 설정. 둘째의 share는 걸
     "픽셀별 정규화 끔": {"without": "pixelnorm"},
     "미니배치 표준편차 끔": {"without": "stddev"},
     "균등 학습률 끔": {"without": "equalized", "rates": (3e-3, 1e-3)},
+    "섞지 않고 붙임": {"mix": False},
+    "진짜만 섞지 않음": {"kind": "SharpReals"},
 }
-TAGS_15 = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "grade", "stale")
+TAGS_15 = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "grade", "stale", "sharp")
 
 
-def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=(4e-2, 1e-2), kind="ProgressiveGAN", extra=None):
-    """15의 GAN 하나. share: 스텝 수의 배수, without: 끌 손질, extra: (셀들, 에폭의 스텝 수, 에폭 수)로 만드는 콜백들."""
+def train_15(dataset, seed, grow=True, mix=True, share=1.0, without=None, rates=(4e-2, 1e-2), kind="ProgressiveGAN", extra=None):
+    """15의 GAN 하나. mix: 새 층을 서서히 섞을지, share: 스텝 수의 배수, without: 끌 손질, extra: (셀들, 에폭의 스텝 수, 에폭 수)로 만드는 콜백들."""
     cells, digits = lessons.load_cells("15_progressive_gan", *TAGS_15), data.load(dataset)
     run = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1), checkpoints=tempfile.mkdtemp())
     cells |= {"run": run, "seed": seed, "x_train": digits.x_train}
@@ -653,7 +656,7 @@ def train_15(dataset, seed, grow=True, share=1.0, without=None, rates=(4e-2, 1e-
     keras.utils.set_random_seed(seed)
     tricks = tuple(trick for trick in cells["TRICKS"] if trick != without)
     jitter = 1 / 28 if len(digits.x_train) < 10_000 else 0.0
-    model = cells[kind](starts if grow else (0, 0, 0), fades if grow else (0, 0, 0), jitter, tricks)
+    model = cells[kind](starts if grow else (0, 0, 0), fades if grow and mix else (0, 0, 0), jitter, tricks)
     callbacks = extra(cells, per_epoch, epochs) if extra else ()
     history = cells["train"](model, f"15-{kind}", per_epoch, epochs, callbacks, rates=rates)
     return model, history, cells
@@ -686,6 +689,7 @@ def rival_15(dataset, name, seed):
     per_epoch = steps // len(seconds)
     bounds = [*(start // per_epoch for start in model.starts), len(seconds)]
     spans = [np.diff(seconds)[first + 1 : last - 1] for first, last in itertools.pairwise(bounds)]
+    row["d_loss"] = np.mean(history["d_loss"][bounds[2] : bounds[2] + 4])  # 28×28의 층을 붙인 뒤 네 에폭(quick이면 섞는 동안)
     row["ms"] = [round(1_000 * float(np.median(span)) / per_epoch, 1) for span in spans if len(span)]
     pictures = {"ten": cells["paint"](model.average, np.random.default_rng(0).normal(size=(10, 32)))}
     if main:
@@ -695,20 +699,25 @@ def rival_15(dataset, name, seed):
     return row, pictures
 
 
-def rivals_15(dataset, seeds=(42, 1, 2)):
-    """15의 키운 GAN, 처음부터 28×28인 것, 작은 그림의 단계만 뺀 것의 성적(digits에서는 손질을 하나씩 끈 것도)과 자라는 모습."""
-    rows, images = {}, []
-    for name in list(RIVALS_15)[: None if dataset == "digits" else 3]:
+def rivals_15(dataset, seeds=(42, 1, 2), names=None):
+    """15의 키운 GAN, 처음부터 28×28인 것, 작은 그림의 단계만 뺀 것의 성적(digits에서는 하나씩 끈 것도)과 자라는 모습.
+
+    names를 주면 그 설정만 학습시켜, 저장해 둔 것에 더하거나 바꿔 넣어요.
+    """
+    kept = samples.load("15_rivals", dataset) if names else None
+    rows = kept.facts["rows"] if kept else {}
+    images = dict(zip(rows, kept.images.reshape(-1, 10, 28, 28) / 255, strict=True)) if kept else {}
+    for name in names or list(RIVALS_15)[: None if dataset == "digits" else 3]:
         found = [rival_15(dataset, name, seed) for seed in seeds]
         rows[name] = {key: [np.round(row[key], 3).tolist() for row, _ in found] for key in found[0][0]}
         rows[name] |= {key: found[0][0][key] for key in ("steps", "steps28")}
-        images.append(found[0][1]["ten"])
+        images[name] = found[0][1]["ten"]
         if name == "키우며":
             film, captions, jump = (found[0][1][key] for key in ("film", "captions", "jump"))
             sizes = samples.save("15_film", dataset, coarse(film), captions=captions)
             sizes += samples.save("15_jump", dataset, coarse(jump), steps=rows[name]["steps"])
             print(f"{dataset}/15_film, 15_jump: {sizes:,}바이트", flush=True)
-    samples.save("15_rivals", dataset, coarse(np.concatenate(images)), seeds=seeds, rows=rows)
+    samples.save("15_rivals", dataset, coarse(np.concatenate(list(images.values()))), seeds=seeds, rows=rows)
 
 
 def ema_15(dataset):

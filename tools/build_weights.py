@@ -243,6 +243,23 @@ def ruled_11(kind, steps=10_000):
     save(model, name, {key: values for key, values in history.items() if key != "codes"}, measure)
 
 
+def progressive_15(steps=4_000):
+    """15의 자라는 GAN: EMA 생성자."""
+    tags = ("sizes", "fade", "parts", "equalized", "networks", "from-08", "gan", "grow", "train", "grade")
+    lesson, mnist = lesson_cells("15_progressive_gan", *tags)
+    per_epoch, epochs, starts, fades = lesson["plan"](steps)
+    keras.utils.set_random_seed(SEED)
+    model = lesson["ProgressiveGAN"](starts, fades)
+    lesson["train"](model, "15_progressive", per_epoch, epochs)
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
+
+    def measure():
+        score = lesson["grade"](lesson["generate"](model.average, evaluator), evaluator)
+        return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
+
+    save(model.average, "15_progressive", {}, measure)
+
+
 def sample_quality(mnist, draw, network):
     evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
@@ -275,6 +292,7 @@ BUILDERS = {
     "11_vae": lambda: ruled_11("VAE"),
     "11_aae": lambda: ruled_11("AAE"),
     "11_wae": lambda: ruled_11("WAE"),
+    "15_progressive": progressive_15,
 }
 
 
