@@ -422,16 +422,11 @@ def pairs_13(dataset, seeds=(42, 1, 2)):
     print(f"{dataset}/13_pairs: {samples.save('13_pairs', dataset, coarse(np.concatenate(images), 33), **facts):,}바이트")
 
 
-def cycle_13(dataset, seeds=(42, 1, 2), kinds=("cycle", "none", "identity")):
-    """13의 CycleGAN을 그대로(cycle), 순환 손실 없이(none), 동일성 손실을 더해(identity) 시드마다. 그림은 none의 A, G(A), F(G(A)) 열 장씩.
-
-    kinds를 주면 그것만 다시 학습시켜 저장해 둔 것에 바꿔 넣어요.
-    """
-    saved, options_of = samples.load("13_cycle_seeds", dataset), {"cycle": {}, "none": {"cycle": 0.0}, "identity": {"identity": 5.0}}
-    facts, kept = (saved.facts, saved.images / 255) if saved else ({}, None)
-    facts["seeds"] = seeds
-    for kind in kinds:
-        options, facts[kind] = options_of[kind], {}
+def cycle_13(dataset, seeds=(42, 1, 2)):
+    """13의 CycleGAN을 그대로(cycle), 순환 손실 없이(none), 동일성 손실을 더해(identity) 시드마다. 그림은 none의 A, G(A), F(G(A)) 열 장씩."""
+    facts = {"seeds": seeds}
+    for kind, options in {"cycle": {}, "none": {"cycle": 0.0}, "identity": {"identity": 5.0}}.items():
+        facts[kind] = {}
         for seed in seeds:
             cells, digits, steps = lesson_13(dataset, seed, "looks", "cyclegan", "two-way-score", "hidden")
             facts["steps"], half = steps["cycle_steps"], min(len(digits.x_train) // 2, 10_000)
