@@ -44,7 +44,7 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "13_two_way": "coarse(np.moveaxis(np.stack([a_test[:10], go(a_test[:10]), come(go(a_test[:10]))]), -1, -3), 33)",
         "13_pix2pix": "coarse(translate(pix2pix.averages[0], SKETCHES[sketch](unit(x_pages[:KEPT])).numpy())), labels=y_pages[:KEPT]",
         "13_cyclegan": "coarse(chalk_gray(come(b_test[:KEPT]))), labels=two_labels[:KEPT]",
-        "13_stargan": "coarse(next_domain_13(star_gray, dress, to_domain, undress)), labels=star_labels, domains=(np.arange(len(star_gray)) + 1) % 4",
+        "13_stargan": "coarse(next_domain_13(star_gray, dress, to_domain, undress), 17 if digits.name == 'digits' else 11), labels=star_labels, domains=(np.arange(len(star_gray)) + 1) % 4",
     },
     "11_aae_wae": {"11_aae": "coarse(generated_aae, 32)", "11_wae": "coarse(generated_wae, 32)"},
 }
