@@ -43,6 +43,8 @@ LESSONS = {  # 노트북: {저장할 이름: keep에 넘길 그림의 변수나 
         "13_goal": "coarse(np.moveaxis(star_sheet(dress(unit(x_test[:10])[..., 0], np.arange(10) % 4)), -1, -3), 33)",
         "13_two_way": "coarse(np.moveaxis(np.stack([a_test[:10], go(a_test[:10]), come(go(a_test[:10]))]), -1, -3), 33)",
         "13_pix2pix": "coarse(translate(pix2pix.averages[0], SKETCHES[sketch](unit(x_pages[:KEPT])).numpy())), labels=y_pages[:KEPT]",
+        "13_cyclegan": "coarse(chalk_gray(come(b_test[:KEPT]))), labels=two_labels[:KEPT]",
+        "13_stargan": "coarse(next_domain_13(star_gray, dress, to_domain, undress), 17 if digits.name == 'digits' else 11), labels=star_labels, domains=(np.arange(len(star_gray)) + 1) % 4",
     },
     "15_progressive_gan": {"15_progressive": "coarse(generated)"},
     "11_aae_wae": {"11_aae": "coarse(generated_aae, 32)", "11_wae": "coarse(generated_wae, 32)"},
@@ -57,7 +59,7 @@ def lesson(name, dataset):
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in chosen.items() if f"{key} =" in cell.source)
     kept = {file: variable for file, variable in LESSONS[name].items() if (dataset, file) != ("digits", "12_infogan")}
     keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in kept.items())  # 그 하나는 info_12가 만들어요
-    notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import KEPT, coarse, keep\n" + keep))
+    notebook.cells.append(nbformat.v4.new_code_cell("from tools.build_samples import KEPT, coarse, keep, next_domain_13\n" + keep))
     os.environ["COURSE_STATIC"] = "1"
     nbclient.execute(notebook, cwd=os.getcwd(), timeout=None)
     print(notebook.cells[-1].outputs[0].text, end="")
@@ -66,6 +68,16 @@ def lesson(name, dataset):
 def coarse(images, levels=17):
     """0–1의 그림을 levels단계로(digits의 원본도 17단계예요). 파일이 3분의 1까지 작아지고, FID는 거의 그대로예요."""
     return np.round((levels - 1) * np.clip(images, 0, 1)) / (levels - 1)
+
+
+def next_domain_13(gray, dress, to_domain, undress):
+    """k번째 글씨를 k % 4번 도메인에서 그다음 도메인으로 옮기고, 레슨의 자처럼 그 도메인의 물감에서 흑백으로 되읽은 그림."""
+    images = np.empty_like(gray)
+    for source in range(4):
+        target = (source + 1) % 4
+        moved = to_domain(dress(gray[source::4], source), target)
+        images[source::4] = undress(moved)[1][target]
+    return images
 
 
 def keep(file, run, images, **more):
