@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from resuming import resumes_exactly
 
-from course_utils import data, training
+from course_utils import data, metrics, samples, training
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 
@@ -186,3 +186,29 @@ def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, mon
         resumes_exactly(train, tmp_path, capsys, monkeypatch)
     finally:
         tf.config.run_functions_eagerly(False)
+
+
+def test_shipped_points_say_the_same_for_every_seed():
+    """본문이 읽는 것: 시드마다, D를 더하면 왜곡이 조금 늘고 FID가 크게 줄고, 답은 다양하지 않아요. 손실을 빼면 저마다 한 가지가 무너져요."""
+    hole, loss = (samples.load(f"14_{name}", "digits").facts for name in ("hole_plane", "ablation"))
+    near, real = ({key: np.array(values) for key, values in hole[name].items()} for name in ("L2", "L2 + 적대"))
+    assert hole["seeds"] == loss["seeds"] == [42, 1, 2]
+    assert np.all(real["fid"] < 0.65 * near["fid"]) and np.all(real["mse"] < 1.35 * near["mse"])
+    assert np.all(real["spread"] < 0.05 * near["mse"])
+    whole = loss["셋 다"]
+    assert max(loss["마스크 빼고"]["iou"]) < 0.6 * min(whole["iou"])
+    assert min(loss["겉모습 빼고"]["offset"]) > 2 * max(whole["offset"]) and max(loss["겉모습 빼고"]["kept"]) < min(whole["kept"]) - 0.2
+    for name in ("적대 빼고", "적대 빼고, 그림 전체를 L2로"):
+        assert min(loss[name]["fid"]) > 2 * max(whole["fid"])
+
+
+@pytest.mark.parametrize("name", ["14_puzzle", "14_hole"])
+def test_shipped_restorations_are_of_the_test_images(cells, name):
+    """저장해 둔 복원은 시험 그림 300장의 것이고, 원본의 숫자로 읽히는 비율을 다시 재면 적어 둔 것과 거의 같아요."""
+    digits, found = data.load("digits"), samples.load(name, "digits")
+    assert found.facts["labels"] == digits.y_test.tolist() and len(found.images) == 300
+    read = metrics.digit_features(found.images)[1].argmax(axis=1)
+    assert abs(np.mean(read == digits.y_test) - found.facts["kept"]) < 0.02
+    if name == "14_hole":
+        outside = cells["HOLE"][..., 0] == 0
+        assert np.abs(found.images[:, outside].astype(int) - digits.x_test[:, outside]).max() <= 9  # 17단계로 줄인 만큼
