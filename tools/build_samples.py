@@ -740,8 +740,11 @@ def ema_15(dataset):
     print(f"{dataset}/15_ema: {size:,}바이트, {facts}")
 
 
-TAGS_17 = ("cosine", "posterior", "denoiser", "walk", "flow-matching", "painter", "train", "ddpm-painter", "even-painter", "digit-flow")
-LONG_17 = 6_000  # 도착지에 놓을 digits의 흐름 정합을 학습시키는 스텝
+TAGS_17 = (
+    "cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train", "ddpm-painter",
+    "even-painter", "digit-flow",
+)  # fmt: skip
+LONG_17 = 4_000  # 도착지에 놓을 digits의 흐름 정합을 학습시키는 스텝
 
 
 def cells_17(dataset, seed=SEED):
