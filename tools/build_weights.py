@@ -243,7 +243,7 @@ def ruled_11(kind, steps=10_000):
     save(model, name, {key: values for key, values in history.items() if key != "codes"}, measure)
 
 
-def flow_17(steps=16_000):
+def flow_17(steps=8_000):
     """17의 숫자를 그리는 흐름 정합: EMA 신경망."""
     tags = ("cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train")
     lesson, mnist = lesson_cells("17_flow_diffusion", *tags)
