@@ -742,7 +742,7 @@ def ema_15(dataset):
 
 TAGS_17 = (
     "cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train", "ddpm-painter",
-    "even-painter", "digit-flow",
+    "digit-flow",
 )  # fmt: skip
 LONG_17 = 4_000  # digits의 흐름 정합(도착지)과 MNIST의 DDPM을 학습시키는 스텝
 
@@ -837,21 +837,6 @@ def coupling_17(dataset):
     print(f"{dataset}/17_coupling: {size:,}바이트, 학습 {seconds:.0f}초, {bits}, FID {score['times_floor']:.2f}배")
 
 
-def times_17(dataset, steps=800, seeds=(42, 1)):
-    """17에서 배울 시각을 뽑는 법: 짧게 학습시켜, 학습 그림끼리만 잰 FID."""
-    rows, pages = {}, []
-    for name, kind in (("가운데를 자주", "Painter"), ("고르게", "EvenPainter")):
-        for seed in seeds:
-            cells, digits, _ = cells_17(dataset, seed)
-            evaluator = metrics.SampleEvaluator(digits.x_train[:2_000])
-            _, look, _ = painter_17(cells, kind, steps)
-            images = cells["paint"](look, cells["straight"], *judge_17(cells, evaluator.count), cells["draw_grid"](15))
-            rows.setdefault(name, []).append(round(evaluator(images)["times_floor"], 2))
-        pages.append(images[:10])
-    size = samples.save("17_times", dataset, coarse(np.concatenate(pages)), steps=steps, seeds=list(seeds), times_floor=rows)
-    print(f"{dataset}/17_times: {size:,}바이트, {rows}")
-
-
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
@@ -873,7 +858,6 @@ SWEEPS = {
     "17_flow_matching": flow_17,
     "17_ddpm": ddpm_17,
     "17_coupling": coupling_17,
-    "17_times": times_17,
 }
 
 if __name__ == "__main__":
