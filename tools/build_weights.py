@@ -11,7 +11,7 @@ import numpy as np
 
 import course_utils
 from course_utils import batches, data, lessons, metrics, training, weights
-from course_utils.backend import keras
+from course_utils.backend import keras, tf
 
 SEED = 42
 
@@ -260,6 +260,26 @@ def progressive_15(steps=4_000):
     save(model.average, "15_progressive", {}, measure)
 
 
+def flow_17(steps=8_000):
+    """17의 숫자를 그리는 흐름 정합: EMA 신경망."""
+    tags = ("cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train")
+    lesson, mnist = lesson_cells("17_flow_diffusion", *tags)
+    lesson["y_train"] = mnist.y_train
+    keras.utils.set_random_seed(SEED)
+    model = lesson["Painter"](lesson["straight"])
+    lesson["train"](model, "17_flow_matching", steps)
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test])[::7][:2_000])
+    rng = np.random.default_rng(0)
+    noise, digit = rng.normal(size=(evaluator.count, 28, 28, 1)), rng.choice(mnist.y_train, evaluator.count)
+
+    def measure():
+        look = tf.function(model.solve, autograph=False)
+        score = evaluator(lesson["paint"](look, lesson["straight"], noise, digit, lesson["draw_grid"](15)))
+        return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
+
+    save(model.average, "17_flow_matching", {"steps": [steps]}, measure)
+
+
 def sample_quality(mnist, draw, network):
     evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     score = evaluator(draw(network, np.random.default_rng(0).normal(size=(evaluator.count, 32))))
@@ -293,6 +313,7 @@ BUILDERS = {
     "11_aae": lambda: ruled_11("AAE"),
     "11_wae": lambda: ruled_11("WAE"),
     "15_progressive": progressive_15,
+    "17_flow_matching": flow_17,
 }
 
 
