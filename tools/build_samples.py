@@ -740,6 +740,70 @@ def ema_15(dataset):
     print(f"{dataset}/15_ema: {size:,}바이트, {facts}")
 
 
+SEEDS_16 = {"digits": (42, 1, 2), "mnist": (42,)}
+FOOL_STEPS, DISTILL_STEPS, PER_DIGIT = 300, 250, 5
+
+
+def lesson_16(dataset):
+    """16의 셀에서 꺼낸 함수들, 데이터, 재는 장수, 기준이 되는 진짜의 특징, 진짜끼리의 FID."""
+    cells, digits = lessons.load_cells("16_evaluation", "frechet", "cas", "fool", "distill"), data.load(dataset)
+    everything = np.concatenate([digits.x_train, digits.x_test])
+    n = min(KEPT, len(everything) // 2)
+    order = np.random.default_rng(0).permutation(len(everything))
+    real, other = (metrics.digit_features(everything[part])[0].astype("float64") for part in (order[:n], order[n : 2 * n]))
+    return cells, digits, n, real, cells["frechet"](real, other)
+
+
+def noise_16(dataset):
+    """16의 눈속임 잡음: 분류기의 특징이 학습 그림과 같아지도록 고친 난수 그림. 시드마다의 FID(진짜끼리의 몇 배)."""
+    cells, digits, n, real, floor = lesson_16(dataset)
+    fids, kept, seeds = [], None, SEEDS_16[dataset]
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        chosen = np.random.default_rng(seed).choice(len(digits.x_train), KEPT, replace=False)
+        images, _ = cells["fool"](metrics.digit_features(digits.x_train[chosen])[0], FOOL_STEPS, seed)
+        fids.append(round(float(cells["frechet"](real, metrics.digit_features(images[:n])[0].astype("float64")) / floor), 3))
+        kept = (images, digits.y_train[chosen]) if kept is None else kept
+        print(dataset, "16_noise", seed, fids[-1], flush=True)
+    size = samples.save("16_noise", dataset, kept[0], labels=kept[1].tolist(), seeds=seeds, times_floor=fids, steps=FOOL_STEPS)
+    print(f"{dataset}/16_noise: {size:,}바이트")
+
+
+def distilled_16(dataset):
+    """16의 증류한 얼룩: 소프트맥스 분류기가 잘 배우도록 고친 난수 그림. 시드마다의 CAS."""
+    cells, digits, n, _, _ = lesson_16(dataset)
+    scores, kept, seeds = [], None, SEEDS_16[dataset]
+    test = digits.x_test[:1_000] / np.float32(255), digits.y_test[:1_000]
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        images, labels = cells["distill"](digits.x_train[:20_000] / 255, digits.y_train[:20_000], PER_DIGIT, DISTILL_STEPS, seed)
+        scores.append(round(float(cells["accuracy_score"](np.resize(images, (n, 28, 28)), np.resize(labels, n), *test)), 4))
+        kept = (images, labels) if kept is None else kept
+        print(dataset, "16_distilled", seed, scores[-1], flush=True)
+    size = samples.save("16_distilled", dataset, kept[0], labels=kept[1].tolist(), seeds=seeds, cas=scores, steps=DISTILL_STEPS)
+    print(f"{dataset}/16_distilled: {size:,}바이트")
+
+
+def nats_16(dataset, seeds=(42, 1, 2)):
+    """10의 NADE와 MADE를 시드마다 학습시킨 시험 −log p(나트). 그림은 첫 시드의 MADE가 그린 열 장."""
+    run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1), checkpoints=tempfile.mkdtemp()), data.load(dataset)
+    cells = lessons.load_cells("10_autoregressive", "base", "nade", "made", "train")
+    cells["run"] = run
+    table = lessons.read(lessons.NOTEBOOKS / "10_autoregressive.ipynb").table
+    brightness = digits.x_test.reshape(-1, 784) / 255
+    bits = (np.random.default_rng(0).uniform(size=brightness.shape) < brightness).astype("float32")
+    nats = {"10 NADE": [], "10 MADE": []}
+    for seed in seeds:
+        for name, kind, batch in (("10 NADE", "NADE", 224), ("10 MADE", "MADE", 112)):
+            keras.utils.set_random_seed(seed)
+            model = cells["built"](cells[kind](cells["log_odds"](digits.x_train), 500))
+            steps = table[f"{kind.lower()}_steps"][1]
+            cells["train"](model, digits.x_train, f"16-{kind}-{seed}", steps, 1, batch, 4e-3)
+            nats[name].append(round(float(cells["test_nats"](model, bits).mean()), 2))
+            print(dataset, "16_nats", name, seed, nats[name][-1], flush=True)
+    samples.save("16_nats", dataset, bits[:10].reshape(-1, 28, 28), seeds=seeds, nats=nats)
+
+
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
@@ -758,6 +822,9 @@ SWEEPS = {
     "14_ablation": ablation_14,
     "15_rivals": rivals_15,
     "15_ema": ema_15,
+    "16_noise": noise_16,
+    "16_distilled": distilled_16,
+    "16_nats": nats_16,
 }
 
 if __name__ == "__main__":
