@@ -741,12 +741,12 @@ def ema_15(dataset):
 
 
 SEEDS_16 = {"digits": (42, 1, 2), "mnist": (42,)}
-FOOL_STEPS, DISTILL_STEPS, PER_DIGIT = 300, 250, 5
+FOOL_STEPS, DISTILL_STEPS, PER_DIGIT = 400, 250, 5
 
 
 def lesson_16(dataset):
     """16의 셀에서 꺼낸 함수들, 데이터, 재는 장수, 기준이 되는 진짜의 특징, 진짜끼리의 FID."""
-    cells, digits = lessons.load_cells("16_evaluation", "frechet", "cas", "fool", "distill"), data.load(dataset)
+    cells, digits = lessons.load_cells("16_evaluation", "inception", "frechet", "circles", "cas", "fool", "distill"), data.load(dataset)
     everything = np.concatenate([digits.x_train, digits.x_test])
     n = min(KEPT, len(everything) // 2)
     order = np.random.default_rng(0).permutation(len(everything))
@@ -755,17 +755,20 @@ def lesson_16(dataset):
 
 
 def noise_16(dataset):
-    """16의 눈속임 잡음: 분류기의 특징이 학습 그림과 같아지도록 고친 난수 그림. 시드마다의 FID(진짜끼리의 몇 배)."""
+    """16의 눈속임 잡음: 분류기의 특징이 학습 그림과 같아지도록 고친 난수 그림과, 시드마다 잰 성적."""
     cells, digits, n, real, floor = lesson_16(dataset)
-    fids, kept, seeds = [], None, SEEDS_16[dataset]
+    facts, kept, seeds = {}, None, SEEDS_16[dataset]
     for seed in seeds:
         keras.utils.set_random_seed(seed)
         chosen = np.random.default_rng(seed).choice(len(digits.x_train), KEPT, replace=False)
         images, _ = cells["fool"](metrics.digit_features(digits.x_train[chosen])[0], FOOL_STEPS, seed)
-        fids.append(round(float(cells["frechet"](real, metrics.digit_features(images[:n])[0].astype("float64")) / floor), 3))
+        features, chances = (found.astype("float64") for found in metrics.digit_features(images[:n]))
+        row = {"times_floor": cells["frechet"](real, features) / floor, "is": cells["inception_score"](chances)}
+        row |= dict(zip(("precision", "recall"), cells["precision_recall"](real, features), strict=True))
+        row |= dict(zip(("density", "coverage"), cells["density_coverage"](real, features), strict=True))
+        print(dataset, "16_noise", seed, gather(facts, row), flush=True)
         kept = (images, digits.y_train[chosen]) if kept is None else kept
-        print(dataset, "16_noise", seed, fids[-1], flush=True)
-    size = samples.save("16_noise", dataset, kept[0], labels=kept[1].tolist(), seeds=seeds, times_floor=fids, steps=FOOL_STEPS)
+    size = samples.save("16_noise", dataset, kept[0], labels=kept[1].tolist(), seeds=seeds, steps=FOOL_STEPS, **facts)
     print(f"{dataset}/16_noise: {size:,}바이트")
 
 
