@@ -11,9 +11,9 @@ from course_utils import data, metrics, samples
 from course_utils.backend import keras, tf
 from course_utils.lessons import load_cells
 
-TAGS = ("inception", "frechet", "kid", "circles", "cas", "memory", "spread", "measure", "adversaries", "fool", "distill", "ap")
-MODELS = ("05_vae", "06_gan", "08_dcgan", "09_wgan", "11_aae", "11_wae", "12_infogan", "12_conditional", "12_text")
-SLOW = ("08_dcgan", "12_text")  # 느린 구현으로도 재는 모델
+TAGS = ("inception", "frechet", "kid", "circles", "cas", "memory", "spread", "measure", "adversaries", "fool", "distill")
+MODELS = ("08_dcgan", "11_wae", "12_conditional", "12_text", "17_ddpm", "17_flow_matching")  # 지표마다 1등인 모델이 이 안에 있어요
+SLOW = ("12_text",)  # 느린 구현으로도 재는 모델
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +163,8 @@ def test_half_samples_give_the_standard_error_of_a_mean(cells):
     assert found == pytest.approx(np.sqrt(np.var(means)), rel=0.05)
 
 
-def test_every_adversary_wins_its_metric_by_more_than_the_spread(cells, world, models):
-    """시드 셋으로 만든 속이는 그림이, 그 지표의 1등 모델을 그 모델의 흔들림보다 크게 이겨요."""
+def test_every_adversary_wins_its_metric_or_ties_with_the_best(cells, world, models):
+    """IS, 정밀도, 밀집도, 재현율은 흔들림의 두 배 넘게, FID는 세 벌 모두 값으로 앞서고, 더 이길 자리가 없는 포괄도, KID, CAS는 비겨요."""
     n, real, few = world["n"], world["real"], (world["train"], world["features"], world["labels"])
     rulers = {
         "FID": lambda made, half: -cells["frechet"](real, made["features"][half]) / world["floor"],
@@ -175,38 +175,49 @@ def test_every_adversary_wins_its_metric_by_more_than_the_spread(cells, world, m
         "포괄도": lambda made, half: cells["density_coverage"](real, made["features"][half])[1],
         "CAS": lambda made, half: cells["accuracy_score"](made["pixels"][half], made["labels"][half], world["test"], world["test_labels"]),
     }  # fmt: skip
-    bar = {}  # 1등 모델의 점수 + 그 모델의 흔들림
+
+    def spread(made, score):
+        return cells["spread_of"](lambda half: score(made, half), n, 5, np.random.default_rng(0))
+
+    best = {}  # 1등 모델의 점수와 흔들림
     for ruler, score in rulers.items():
         scores = {name: score(made, slice(None)) for name, made in models.items()}
         first = max(scores, key=scores.get)
-        spread = cells["spread_of"](lambda half, made=models[first], score=score: score(made, half), n, 8, np.random.default_rng(0))
-        bar[ruler] = scores[first] + spread
-        best_cas, spread_cas = scores[first], spread  # 마지막 지표가 CAS예요
+        best[ruler] = scores[first], spread(models[first], score)
+
+    def margin(ruler, scores):
+        """가장 나쁜 시드와 1등의 차이를, 1등의 흔들림과 시드 사이의 표준편차를 합친 것으로 나눠요."""
+        between = np.std(scores, ddof=1) if len(scores) > 1 else 0
+        return (min(scores) - best[ruler][0]) / np.hypot(best[ruler][1], between)
+
+    found = {}
     for seed in (42, 1, 2):
         rng = np.random.default_rng(seed)
-        cheats = {
-            ("IS",): cells["ten_copies"](world["train"], world["chances"], world["labels"], n),
-            ("정밀도", "밀집도"): cells["one_copy"](*few, n),
-            ("재현율",): cells["one_digit_in_noise"](*few, n, rng),
-            ("포괄도",): cells["even_copies"](*few, n, rng),
-        }
+        cheats = {("재현율",): cells["one_digit_in_noise"](*few, n, rng), ("포괄도",): cells["even_copies"](*few, n, rng)}
+        if seed == 42:  # 이 둘에는 무작위가 없어요
+            cheats[("IS",)] = cells["ten_copies"](world["train"], world["chances"], world["labels"], n)
+            cheats[("정밀도", "밀집도")] = cells["one_copy"](*few, n)
         for targets, (images, labels) in cheats.items():
             assert images.shape == (n, 28, 28) and images.min() >= 0 and images.max() <= 1
             made = made_of(images, world, labels)
             for ruler in targets:
-                assert rulers[ruler](made, slice(None)) > bar[ruler], (seed, ruler)
+                found.setdefault(ruler, []).append(rulers[ruler](made, slice(None)))
         images, _ = cells["shifted_copies"](world["train"], world["labels"], n, rng)
         assert cells["nearest_ratio"](images, world["train"], world["test"]) > 1.1  # 시험 그림은 1, 그대로 베끼면 0
+    assert all(margin(ruler, scores) > (-1 if ruler == "포괄도" else 2) for ruler, scores in found.items()), found
     noise, blots = samples.load("16_noise", "digits"), samples.load("16_distilled", "digits")
-    assert len(noise.facts["times_floor"]) == 3 and max(noise.facts["times_floor"]) < -bar["FID"]
     made = made_of(noise.images[:n], world, noise.facts["labels"])
     assert -rulers["FID"](made, slice(None)) == pytest.approx(noise.facts["times_floor"][0], abs=0.01)
-    assert rulers["CAS"](made, slice(None)) < 0.5  # CAS에는 들켜요
-    real = cells["accuracy_score"](world["train"][:n], world["labels"][:n], world["test"], world["test_labels"])
-    assert len(blots.facts["cas"]) == 3 and min(blots.facts["cas"]) > max(real, best_cas) - spread_cas  # 쉰 장으로 진짜 898장만큼
+    assert len(noise.facts["seeds"]) == len(blots.facts["seeds"]) == 3
+    assert -max(noise.facts["times_floor"]) > best["FID"][0]  # 세 벌 모두. 차이는 흔들림 안일 수 있어요
+    assert abs(cells["kid"](real, made["features"])) < 30  # 0과 다름없어요(VAE는 0.6)
+    assert margin("재현율", noise.facts["recall"]) > 2
+    assert max(noise.facts["precision"]) < 0.75 and max(noise.facts["density"]) < 0.6 and max(noise.facts["coverage"]) < 0.85  # 진짜는 0.91, 1.04, 0.97
+    assert rulers["CAS"](made, slice(None)) < 0.5  # 다른 눈에는 크게 들켜요
     images, labels = np.resize(blots.images, (n, 28, 28)) / 255, np.resize(blots.facts["labels"], n)
-    found = cells["accuracy_score"](images, labels, world["test"], world["test_labels"])
-    assert found == pytest.approx(blots.facts["cas"][0], abs=0.01)
+    made = {"pixels": np.float32(images), "labels": labels}
+    assert rulers["CAS"](made, slice(None)) == pytest.approx(blots.facts["cas"][0], abs=0.01)
+    assert margin("CAS", blots.facts["cas"]) > -2
 
 
 def test_noise_learns_the_features_and_stays_coarse(cells, world):
@@ -217,10 +228,8 @@ def test_noise_learns_the_features_and_stays_coarse(cells, world):
     assert np.array_equal(images[:, ::2, ::2], images[:, 1::2, 1::2]) and np.array_equal(16 * images, np.round(16 * images))
 
 
-def test_average_precision_and_mixture_of_noise(cells):
-    assert cells["average_precision"]([1, 0, 1], 2) == pytest.approx(5 / 6)
-    assert cells["average_precision"]([1, 1, 0, 1, 0], 4) == pytest.approx(0.6875)
+def test_a_mixture_with_noise_loses_only_the_logarithm_of_its_share():
     log_p, log_q = np.array([-78.0, -120.0, -60.0]), -784 * np.log(2)
-    for share in (0.8, 0.99):
+    for share in (0.5, 0.9, 0.99):
         exact = np.logaddexp(np.log(1 - share) + log_p, np.log(share) + log_q)
         assert np.all(exact >= log_p + np.log(1 - share)) and np.allclose(exact, log_p + np.log(1 - share))

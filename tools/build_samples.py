@@ -787,26 +787,6 @@ def distilled_16(dataset):
     print(f"{dataset}/16_distilled: {size:,}바이트")
 
 
-def nats_16(dataset, seeds=(42, 1, 2)):
-    """10의 NADE와 MADE를 시드마다 학습시킨 시험 −log p(나트). 그림은 첫 시드의 MADE가 그린 열 장."""
-    run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1), checkpoints=tempfile.mkdtemp()), data.load(dataset)
-    cells = lessons.load_cells("10_autoregressive", "base", "nade", "made", "train")
-    cells["run"] = run
-    table = lessons.read(lessons.NOTEBOOKS / "10_autoregressive.ipynb").table
-    brightness = digits.x_test.reshape(-1, 784) / 255
-    bits = (np.random.default_rng(0).uniform(size=brightness.shape) < brightness).astype("float32")
-    nats = {"10 NADE": [], "10 MADE": []}
-    for seed in seeds:
-        for name, kind, batch in (("10 NADE", "NADE", 224), ("10 MADE", "MADE", 112)):
-            keras.utils.set_random_seed(seed)
-            model = cells["built"](cells[kind](cells["log_odds"](digits.x_train), 500))
-            steps = table[f"{kind.lower()}_steps"][1]
-            cells["train"](model, digits.x_train, f"16-{kind}-{seed}", steps, 1, batch, 4e-3)
-            nats[name].append(round(float(cells["test_nats"](model, bits).mean()), 2))
-            print(dataset, "16_nats", name, seed, nats[name][-1], flush=True)
-    samples.save("16_nats", dataset, bits[:10].reshape(-1, 28, 28), seeds=seeds, nats=nats)
-
-
 SWEEPS = {
     "03_autoencoder": autoencoder_03,
     "05_ae": ae_05,
@@ -827,7 +807,6 @@ SWEEPS = {
     "15_ema": ema_15,
     "16_noise": noise_16,
     "16_distilled": distilled_16,
-    "16_nats": nats_16,
 }
 
 if __name__ == "__main__":
