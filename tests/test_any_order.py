@@ -14,7 +14,7 @@ RUNNING = re.compile(r"(학습 끝|끊긴 학습을|.*: 끝났어요).*\n?")  # 
 def test_every_cell_run_again_says_the_same(path, tmp_path):
     nb = notebook(path)
     changed = []
-    client = nbclient.NotebookClient(nb, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+    client = nbclient.NotebookClient(nb, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
     setup = nb.cells[1]
     setup.source = f"import sys; sys.path.insert(0, {str(path.parent.parent)!r})"
     with client.setup_kernel():

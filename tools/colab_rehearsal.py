@@ -67,6 +67,7 @@ def rehearse(notebook, folder, env):
     lesson.cells.append(nbformat.v4.new_code_cell(MOVE))
     nbformat.write(lesson, content)
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", "--log-level=ERROR"]
+    command.append("--ExecutePreprocessor.timeout=120")  # 옛 jupyter_client는 이미 온 대답을 드물게 못 보고, 제한 시간에 다시 봐요
     done = subprocess.run([*command, content], env=env, stderr=subprocess.PIPE, text=True, timeout=1800)
     if done.returncode:
         return 0, 0, [done.stderr[-1500:]]
