@@ -1,4 +1,4 @@
-"""시험들이 함께 쓰는 진짜 Chromium."""
+"""시험들이 함께 쓰는 것: 진짜 Chromium, 그래프 없이 실행하기."""
 
 import os
 import shutil
@@ -24,3 +24,13 @@ def browser():
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def eager():
+    """tf.function을 그래프 없이 실행해요. 몇 스텝뿐이면 그래프를 만드는 것보다 빨라요."""
+    from course_utils.backend import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

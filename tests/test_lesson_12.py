@@ -193,7 +193,7 @@ def test_rulers_measure_what_they_say(cells):
 
 
 @pytest.mark.parametrize("kind", ["conditional", "info", "text"])
-def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, monkeypatch):
+def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, monkeypatch, eager):
     """뽑은 코드와 문장까지 이어져, 끊기지 않은 학습과 최대 차이 0."""
 
     def train(run, stop):
@@ -204,11 +204,7 @@ def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, mon
             callbacks=[stop],
         )  # fmt: skip
 
-    tf.config.run_functions_eagerly(True)  # 몇 스텝뿐이라 그래프를 만드는 것보다 빨라요
-    try:
-        resumes_exactly(train, tmp_path, capsys, monkeypatch)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    resumes_exactly(train, tmp_path, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["12_conditional", "12_infogan", "12_text"])

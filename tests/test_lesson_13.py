@@ -186,7 +186,7 @@ def test_drawings_are_read_line_by_line(cells):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, monkeypatch):
+def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, monkeypatch, eager):
     """뽑은 B와 옮길 도메인까지 이어져, 끊기지 않은 학습과 최대 차이 0."""
 
     def train(run, stop):
@@ -194,11 +194,7 @@ def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, mon
         game.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=False)
         return game, training.fit(game, x, 8, 4, run=run, name="game", prepare=prepare, steps_per_epoch=1, callbacks=[stop])
 
-    tf.config.run_functions_eagerly(True)  # 몇 스텝뿐이라 그래프를 만드는 것보다 빨라요
-    try:
-        resumes_exactly(train, tmp_path, capsys, monkeypatch)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    resumes_exactly(train, tmp_path, capsys, monkeypatch)
 
 
 def test_pretrained_translators_keep_domains_and_digits(cells, digits):

@@ -170,7 +170,7 @@ def test_each_network_moves_only_by_its_own_loss(cells, images, kind):
 
 
 @pytest.mark.parametrize("kind", ["many", "puzzle"])
-def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, monkeypatch):
+def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, monkeypatch, eager):
     """뽑은 z와 흔든 각도까지 이어져, 끊기지 않은 학습과 최대 차이 0."""
     x = data.load("digits").x_train[:32]
 
@@ -181,11 +181,7 @@ def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, mon
         history = training.fit(model, x, 8, 4, run=run, name="restore", prepare=cells["to_tanh"], steps_per_epoch=1, callbacks=[stop])
         return model, history
 
-    tf.config.run_functions_eagerly(True)  # 몇 스텝뿐이라 그래프를 만드는 것보다 빨라요
-    try:
-        resumes_exactly(train, tmp_path, capsys, monkeypatch)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    resumes_exactly(train, tmp_path, capsys, monkeypatch)
 
 
 def test_shipped_points_say_the_same_for_every_seed():

@@ -18,13 +18,6 @@ def cells():
     return load_cells(NAME, *TAGS)
 
 
-@pytest.fixture
-def eager():
-    tf.config.run_functions_eagerly(True)  # 몇 스텝뿐이라 그래프를 만드는 것보다 빨라요
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture(scope="module")
 def digits():
     return data.load("digits").x_train[:64]
@@ -288,5 +281,6 @@ def test_stored_rivals_say_what_the_lesson_says():
     assert min(rows["섞지 않고 붙임"]["times_floor"]) > max(grown)
     assert np.all(np.array(rows["진짜만 섞지 않음"]["times_floor"]) > grown)
     rows = samples.load("15_rivals", "mnist").facts["rows"]
-    grown, direct = (rows[name] for name in list(rows)[:2])
+    grown, direct, control = (rows[name] for name in list(rows)[:3])
     assert max(direct["times_floor"]) < min(grown["times_floor"]) and np.mean(direct["seconds"]) < np.mean(grown["seconds"])
+    assert np.sum(np.array(control["times_floor"]) > grown["times_floor"]) == 1

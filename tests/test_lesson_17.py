@@ -22,13 +22,6 @@ def cells():
 
 
 @pytest.fixture
-def eager():
-    tf.config.run_functions_eagerly(True)  # 몇 스텝뿐이라 그래프를 만드는 것보다 빨라요
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
 def small(cells, monkeypatch):
     """그림의 신경망을 작은 것으로 바꿔요: 여기서 보는 것은 신경망이 아니에요."""
     layers = keras.layers
