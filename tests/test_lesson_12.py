@@ -78,6 +78,7 @@ def test_the_bound_never_passes_information_nor_entropy_and_can_be_negative(cell
 def test_the_bound_written_while_training_is_that_of_q(cells):
     """InfoGAN이 기록하는 하한은 뽑은 코드에 대한 log Q의 평균 + log 10이고, log 10을 넘지 않아요."""
     info, _ = model(cells, "info")
+    info.compile(SGD(0.0), SGD(0.0))
     c = info.codes(50)
     assert np.allclose(np.asarray(c)[:, :10].sum(axis=1), 1) and np.abs(np.asarray(c)[:, 10:]).max() <= 1
     for scale in (1.0, 200.0):
@@ -102,6 +103,7 @@ def test_each_loss_moves_only_its_own_networks(cells, kind):
     for g_rate, d_rate in ((0.0, 0.1), (0.1, 0.0)):
         gan, prepare = model(cells, kind)
         gan.compile(SGD(g_rate), SGD(d_rate))
+        gan.g_optimizer.iterations.assign(1)  # 다이얼의 무게는 첫 스텝에 0이에요
         judges, painter = gan.d_variables(), gan.generator.trainable_variables
         before = [[v.numpy() for v in part] for part in (painter, judges)]
         gan.train_step(prepare(numbers(8)))

@@ -116,8 +116,9 @@ def conditional_12(steps=2_000):
 def infogan_12(steps=2_000, seed=1):
     """12의 InfoGAN: EMA 생성자.
 
-    저장해 둔 파일은 G를 새로 그린 가짜로 고치던 때의 것(시드 1)이에요. 같은 가짜로 두 손실을 구하는 지금은
-    시드 1, 42, 2의 일대일(Q가 학습 이미지에 붙인 코드)이 0.71, 0.72, 0.77이라 바꾸지 않았어요.
+    저장해 둔 파일은 G를 새로 그린 가짜로 고치던 때의 것(시드 1)이에요. 같은 가짜로 두 손실을 구하게
+    된 뒤 시드 1, 42, 2의 일대일(Q가 학습 이미지에 붙인 코드)이 0.71, 0.72, 0.77이라 바꾸지 않았어요. 다이얼의 무게를
+    천천히 키우는 지금의 셀로는 재지 않았어요.
     """
     lesson, mnist = lesson_cells("12_conditional_infogan_text", *LESSON_12, "blind", "info", "tweaks", "info-data", "score")
     keras.utils.set_random_seed(seed)

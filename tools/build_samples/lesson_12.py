@@ -83,6 +83,7 @@ def info(dataset, steps=1_400, seeds=(42, 1, 2)):
             cells, digits, _ = lesson(dataset, "blind", "info", "tweaks", "info-data", "score")
             cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
             keras.utils.set_random_seed(seed)
+            cells["SteadyInfoGAN"].dial_weight = cells["InfoGAN"].dial_weight  # 다이얼의 무게는 둘 다 처음부터 1
             network, painter = ("SteadyInfoGAN", "dial_generator") if kind == "both" else ("InfoGAN", "generator")
             painter, body = cells[painter](16, 12), cells["body"](cells["jitter"])
             model = cells[network](painter, body, cells["blind_head"](), cells["finder"]())
