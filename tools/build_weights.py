@@ -224,7 +224,8 @@ def restorer_14(name, model, network, judged, steps):
     parts, corners, masks = (np.asarray(part) for part in lesson["find_parts"](tf.constant(x)))
     keras.utils.set_random_seed(SEED)
     model = lesson[model](lesson[network](), lesson["discriminator"]() if judged else None)
-    model([np.zeros((1, *part.shape[1:]), "float32") for part in model.generator.inputs])
+    empty = [np.zeros((1, *part.shape[1:]), "float32") for part in model.generator.inputs]
+    model(empty if len(empty) > 1 else empty[0])
     lesson["train"](model, mnist.x_train, name, steps)
 
     def measure():
