@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import course_utils
-from course_utils import data, lessons, metrics, samples, weights
+from course_utils import data, lessons, metrics, samples
 from course_utils.backend import keras
 from tools.build_samples.common import KEPT, SEED, coarse
 
@@ -24,7 +24,7 @@ def lesson(dataset, seed):
     cells = lessons.load_cells("14_patches_restoration", *tags)
     truth = digits.x_test[:2_000] / np.float32(255)
     every = np.concatenate([digits.x_train, digits.x_test])
-    cells |= {"digits": digits, "truth": truth, "seed": seed, "pretrained": False}
+    cells |= {"digits": digits, "truth": truth, "seed": seed}
     cells |= {"floor": metrics.SampleEvaluator(every).floor, "real_features": metrics.digit_features(every)[0]}
     cells["jitter"] = 1 / 28 if len(digits.x_train) < 10_000 else 0.0  # D가 보는 그림을 옮기는 폭
     cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
@@ -77,10 +77,7 @@ def puzzle(dataset, seed, kind, steps=None):
     shake = cells["shaker"]() if cells["jitter"] else None
     model = (WholePuzzle if "전체" in kind else cells["PuzzleGAN"])(network, judge, shake, **ABLATION[kind])
     model(parts[:1])
-    if dataset == "mnist" and steps is None:
-        weights.load(model.average, "14_puzzle")
-    else:
-        cells["train"](model, cells["digits"].x_train, f"14-puzzle-{kind}", steps or table["puzzle_steps"])
+    cells["train"](model, cells["digits"].x_train, f"14-puzzle-{kind}", steps or table["puzzle_steps"])
     image, mask = cells["solve"](model, parts)
     row = {
         "iou": cells["overlap"](mask, masks[..., 0]).mean(), "offset": cells["offsets"](image, parts, corners).mean(),
@@ -139,7 +136,7 @@ def ablation(dataset):
 
 
 def goal(dataset):
-    """14의 도착지: 노트북과 같은 Puzzle-GAN(MNIST는 저장해 둔 가중치)의 그림. 복원한 시험 그림은 14_puzzle에 저장해요."""
+    """14의 도착지: 노트북과 같은 Puzzle-GAN의 그림. 복원한 시험 그림은 14_puzzle에 저장해요."""
     row, pictures, image = puzzle(dataset, SEED, "셋 다")
     save_restored(dataset, "14_puzzle", image, row)
     samples.save("14_goal", dataset, coarse(pictures), **{key: float(f"{value:.4g}") for key, value in row.items()})
