@@ -260,7 +260,7 @@ def progressive_15(steps=4_000):
     save(model.average, "15_progressive", {}, measure)
 
 
-def flow_17(steps=8_000):
+def flow_17(steps=20_000):
     """17의 숫자를 그리는 흐름 정합: EMA 신경망."""
     tags = ("cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train")
     lesson, mnist = lesson_cells("17_flow_diffusion", *tags)
@@ -268,7 +268,7 @@ def flow_17(steps=8_000):
     keras.utils.set_random_seed(SEED)
     model = lesson["Painter"](lesson["straight"])
     lesson["train"](model, "17_flow_matching", steps)
-    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test])[::7][:2_000])
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     rng = np.random.default_rng(0)
     noise, digit = rng.normal(size=(evaluator.count, 28, 28, 1)), rng.choice(mnist.y_train, evaluator.count)
 
@@ -277,7 +277,7 @@ def flow_17(steps=8_000):
         score = evaluator(lesson["paint"](look, lesson["straight"], noise, digit, lesson["draw_grid"](15)))
         return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
 
-    save(model.average, "17_flow_matching", {"steps": [steps]}, measure)
+    save(model.average, "17_flow_matching", {"steps": [steps]}, measure, half=True)
 
 
 def sample_quality(mnist, draw, network):
@@ -286,10 +286,10 @@ def sample_quality(mnist, draw, network):
     return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
 
 
-def save(model, name, history, measure):
+def save(model, name, history, measure, half=False):
     """줄여 저장하고, 줄이기 전과 뒤에 잰 값을 보여 줘요."""
     before = measure()
-    size = weights.save(model, name, history)
+    size = weights.save(model, name, history, half)
     weights.load(model, name)
     print(f"{name}({size:,}바이트)\n  줄이기 전: {before}\n  줄인 뒤:   {measure()}")
 
