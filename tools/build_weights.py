@@ -1,4 +1,4 @@
-"""data/weights/*.npz 를 만듭니다: 노트북의 셀을 그대로 꺼내 MNIST로 배우고, 8비트로 줄여 저장해요.
+"""data/weights/*.npz 를 만듭니다: 노트북의 셀을 그대로 꺼내 MNIST로 배우고, 8비트(17은 16비트)로 줄여 저장해요.
 
 실행: COURSE_MNIST=/경로/mnist.npz python -m tools.build_weights 이름…   (이름이 없으면 전부)
 CPU 두 코어에서 걸리는 시간: digit_features 4분, 나머지는 하나에 10–30분. 끊기면 다시 실행해요. 이어서 배워요(digit_features만 처음부터).
