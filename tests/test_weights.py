@@ -32,6 +32,14 @@ def test_saved_weights_come_back_within_a_step_of_the_scale(folder):
     assert [path.name for path in folder.iterdir()] == ["net.npz"]
 
 
+def test_half_precision_loses_almost_nothing(folder):
+    model, other = network(), network()
+    weights.save(model, "net", {}, half=True)
+    weights.load(other, "net")
+    for before, after in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert after.dtype == np.float32 and np.allclose(before, after, rtol=1e-3, atol=1e-6)
+
+
 def test_wrong_or_damaged_files_are_refused(folder):
     weights.save(network(), "net", {})
     with pytest.raises(CourseError, match="모양이 달라요"):

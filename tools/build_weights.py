@@ -1,4 +1,4 @@
-"""data/weights/*.npz 를 만듭니다: 노트북의 셀을 그대로 꺼내 MNIST로 배우고, 8비트로 줄여 저장해요.
+"""data/weights/*.npz 를 만듭니다: 노트북의 셀을 그대로 꺼내 MNIST로 배우고, 8비트(17은 16비트)로 줄여 저장해요.
 
 실행: COURSE_MNIST=/경로/mnist.npz python -m tools.build_weights 이름…   (이름이 없으면 전부)
 CPU 두 코어에서 걸리는 시간: digit_features 4분, 나머지는 하나에 10–30분. 끊기면 다시 실행해요. 이어서 배워요(digit_features만 처음부터).
@@ -261,7 +261,7 @@ def progressive_15(steps=4_000):
     save(model.average, "15_progressive", {}, measure)
 
 
-def flow_17(steps=8_000):
+def flow_17(steps=20_000):
     """17의 숫자를 그리는 흐름 정합: EMA 신경망."""
     tags = ("cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train")
     lesson, mnist = lesson_cells("17_flow_diffusion", *tags)
@@ -269,7 +269,7 @@ def flow_17(steps=8_000):
     keras.utils.set_random_seed(SEED)
     model = lesson["Painter"](lesson["straight"])
     lesson["train"](model, "17_flow_matching", steps)
-    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test])[::7][:2_000])
+    evaluator = metrics.SampleEvaluator(np.concatenate([mnist.x_train, mnist.x_test]))
     rng = np.random.default_rng(0)
     noise, digit = rng.normal(size=(evaluator.count, 28, 28, 1)), rng.choice(mnist.y_train, evaluator.count)
 
@@ -278,7 +278,7 @@ def flow_17(steps=8_000):
         score = evaluator(lesson["paint"](look, lesson["straight"], noise, digit, lesson["draw_grid"](15)))
         return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
 
-    save(model.average, "17_flow_matching", {"steps": [steps]}, measure)
+    save(model.average, "17_flow_matching", {"steps": [steps]}, measure, half=True)
 
 
 def sample_quality(mnist, draw, network):
@@ -287,10 +287,10 @@ def sample_quality(mnist, draw, network):
     return ", ".join(f"{key} {value:.3g}" for key, value in score.items())
 
 
-def save(model, name, history, measure):
+def save(model, name, history, measure, half=False):
     """줄여 저장하고, 줄이기 전과 뒤에 잰 값을 보여 줘요."""
     before = measure()
-    size = weights.save(model, name, history)
+    size = weights.save(model, name, history, half)
     weights.load(model, name)
     print(f"{name}({size:,}바이트)\n  줄이기 전: {before}\n  줄인 뒤:   {measure()}")
 
