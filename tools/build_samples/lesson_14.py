@@ -1,8 +1,5 @@
 """14의 저장해 두는 그림과 성적: 복원의 견줄 것들."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 
 import course_utils
@@ -95,13 +92,8 @@ def sweep(dataset, name, one, kinds, steps, shipped=None):
     for kind in kinds:
         facts[kind] = {}
         for seed in SEEDS:
-            part = Path(f"checkpoints/parts/{dataset}-{name}-{kind}-{seed}.npz")  # 끊기면 남은 것만 해요. 코드를 고치면 지우세요
-            if not part.exists():
-                row, images, every = one(dataset, seed, kind)
-                part.parent.mkdir(parents=True, exist_ok=True)
-                np.savez_compressed(part, row=json.dumps({key: float(f"{value:.4g}") for key, value in row.items()}), images=images, every=every)
-            with np.load(part) as saved:
-                row, images, every = json.loads(str(saved["row"])), saved["images"], saved["every"]
+            row, images, every = one(dataset, seed, kind)
+            row = {key: float(f"{value:.4g}") for key, value in row.items()}
             for key, value in row.items():
                 facts[kind].setdefault(key, []).append(value)
             if seed == SEEDS[0]:
