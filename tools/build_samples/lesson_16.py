@@ -6,7 +6,7 @@ from course_utils import data, lessons, metrics, samples
 from course_utils.backend import keras
 from tools.build_samples.common import KEPT, gather
 
-SEEDS = {"digits": (42, 1, 2), "mnist": (42,)}
+SEEDS = (42, 1, 2)
 FOOL_STEPS, DISTILL_STEPS, PER_DIGIT = 300, 250, 5
 
 
@@ -25,8 +25,8 @@ def noise(dataset):
     cells, digits, n, real, floor = lesson(dataset)
     few = digits.x_train[:5_000]  # 노트북의 사기꾼도 이만큼 써요
     whole = metrics.digit_features(few)[0].astype("float64")
-    facts, kept, seeds = {}, None, SEEDS[dataset]
-    for seed in seeds:
+    facts, kept = {}, None
+    for seed in SEEDS:
         keras.utils.set_random_seed(seed)
         chosen = np.random.default_rng(seed).choice(len(few), n, replace=False)
         images, _ = cells["fool"](whole[chosen], whole, FOOL_STEPS, seed)
@@ -36,22 +36,22 @@ def noise(dataset):
         row |= dict(zip(("density", "coverage"), cells["density_coverage"](real, features), strict=True))
         print(dataset, "16_noise", seed, gather(facts, row), flush=True)
         kept = (images, digits.y_train[chosen]) if kept is None else kept
-    size = samples.save("16_noise", dataset, kept[0], labels=kept[1].tolist(), seeds=seeds, steps=FOOL_STEPS, **facts)
+    size = samples.save("16_noise", dataset, kept[0], labels=kept[1].tolist(), seeds=SEEDS, steps=FOOL_STEPS, **facts)
     print(f"{dataset}/16_noise: {size:,}바이트")
 
 
 def distilled(dataset):
     """16의 증류한 얼룩: 소프트맥스 분류기가 잘 배우도록 고친 난수 그림. 시드마다의 CAS."""
     cells, digits, n, _, _ = lesson(dataset)
-    scores, kept, seeds = [], None, SEEDS[dataset]
+    scores, kept = [], None
     test = digits.x_test[:1_000] / np.float32(255), digits.y_test[:1_000]
-    for seed in seeds:
+    for seed in SEEDS:
         keras.utils.set_random_seed(seed)
         images, labels = cells["distill"](digits.x_train[:20_000] / 255, digits.y_train[:20_000], PER_DIGIT, DISTILL_STEPS, seed)
         scores.append(round(float(cells["accuracy_score"](np.resize(images, (n, 28, 28)), np.resize(labels, n), *test)), 4))
         kept = (images, labels) if kept is None else kept
         print(dataset, "16_distilled", seed, scores[-1], flush=True)
-    size = samples.save("16_distilled", dataset, kept[0], labels=kept[1].tolist(), seeds=seeds, cas=scores, steps=DISTILL_STEPS)
+    size = samples.save("16_distilled", dataset, kept[0], labels=kept[1].tolist(), seeds=SEEDS, cas=scores, steps=DISTILL_STEPS)
     print(f"{dataset}/16_distilled: {size:,}바이트")
 
 
