@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 BOOK_READY := $(VENV)/.book-ready
+PIP := $(BIN)/pip install --quiet --progress-bar on $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 COLAB := .venv-colab-test
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
@@ -59,11 +60,11 @@ $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	  { echo "Python 3.11 이상이 필요해요. 지금은 $$($(PYTHON) --version 2>&1)이에요. 예: make course PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "가상 환경을 만들지 못했어요. Debian·Ubuntu에서는 sudo apt install python3-venv 를 먼저 해 주세요."; exit 1; }
-	$(BIN)/pip install --quiet --progress-bar on -r requirements.txt $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+	$(PIP) -r requirements.txt
 	@touch $@
 
 $(BENCH_READY): $(READY) benchmarks/requirements.txt
-	$(BIN)/pip install --quiet --progress-bar on -r benchmarks/requirements.txt
+	$(PIP) -r benchmarks/requirements.txt
 	@touch $@
 
 $(COLAB)/.ready: tests/colab-constraints.txt
@@ -73,5 +74,5 @@ $(COLAB)/.ready: tests/colab-constraints.txt
 	@touch $@
 
 $(BOOK_READY): $(READY) book/requirements.txt
-	$(BIN)/pip install --quiet --progress-bar on -r book/requirements.txt $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+	$(PIP) -r book/requirements.txt
 	@touch $@

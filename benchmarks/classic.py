@@ -50,8 +50,9 @@ class Player(arena.Player):
         for done, _ in enumerate(self.loop(), start=1):
             tick(self.recipe["batch"])
             before, rates = rates, rates_at(self.recipe, done)
-            for adam, rate in zip(self.adams, rates, strict=True) if rates != before else ():
-                adam.learning_rate = rate
+            if rates != before:
+                for adam, rate in zip(self.adams, rates, strict=True):
+                    adam.learning_rate = rate
 
     def supervised(self):
         model = self.ours.model

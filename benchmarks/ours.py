@@ -279,11 +279,12 @@ class Player(arena.Player):
         """
         self.ours, self.images = MODELS[key](images, **sizes), images
         self.options = {"forever": forever, "batch": batch}
-        for network in self.ours.networks.values() if bf16 else ():
-            outputs = getattr(network, "output_names", [network.layers[-1].name])  # Sequential은 마지막 층
-            for layer in network.layers:
-                if layer.name not in outputs:
-                    layer.dtype_policy = "mixed_bfloat16"
+        if bf16:
+            for network in self.ours.networks.values():
+                outputs = getattr(network, "output_names", [network.layers[-1].name])  # Sequential은 마지막 층
+                for layer in network.layers:
+                    if layer.name not in outputs:
+                        layer.dtype_policy = "mixed_bfloat16"
 
     def start(self):
         """경쟁자에게 건네는 첫 가중치와 배우는 법, 견줄 값들."""

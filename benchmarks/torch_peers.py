@@ -73,8 +73,9 @@ def translated(layers, turn):
             parts.append(Flat())
             flat = inputs[-1] if turn else None
         elif kind == "Reshape":
-            for tensor in dense.parameters() if turn else ():
-                tensor.data = turned(tensor.data, outputs[-1])
+            if turn:
+                for tensor in dense.parameters():
+                    tensor.data = turned(tensor.data, outputs[-1])
             parts.append(Spread(outputs))
         elif kind == "Dense":
             kernel = turned(tensors[0], flat) if flat else tensors[0]

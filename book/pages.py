@@ -61,7 +61,7 @@ def message(source):
 
 def without_badges(text):
     """Colab 배지를 뺀 글. 책에서는 쪽마다 위에 단추가 있어요."""
-    text = re.sub(r"^\[!\[Colab에서 열기\].*\n?", "", text, flags=re.M)
+    text = re.sub(lessons.BADGE + r"\n?", "", text, flags=re.M)
     text = re.sub(r"^\| 레슨 \| 열기 \|(.*)\n\|---\|---", r"| 레슨 |\1\n|---", text, flags=re.M)
     return re.sub(r" \| \[!\[Colab\]\(.*?\)\]\(.*?\) \|", " |", text)
 

@@ -1,4 +1,4 @@
-"""섞은 배치: 시드와 스텝의 번호만으로 순서가 정해지는 `tf.data`의 흐름."""
+"""섞은 배치: 시드와 스텝의 번호만으로 순서가 정해지는 `tf.data`의 흐름. 강사의 묶음 실행(`course_utils.batch`)과는 상관없어요."""
 
 from course_utils.backend import tf
 from course_utils.errors import CourseError

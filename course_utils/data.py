@@ -12,7 +12,7 @@ from course_utils.errors import CourseError, reason, shown
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 DIGITS_FILE = Path(__file__).resolve().parent.parent / "data" / "digits.npz"
 DIGITS_SHA256 = "ed8dcb7ba3114c70fb96bc2ddf10f70449037d1f11ecb828690781a58be5371e"
-MNIST_SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
+MNIST_ARRAYS_SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
 QUICK_SECONDS = 30  # dataset="auto"가 내려받기를 기다려 주는 시간
 
 
@@ -100,7 +100,7 @@ def _load_mnist(limit=None):
     path = mnist_path()
     if not os.environ.get("COURSE_MNIST") and not os.path.exists(path):
         download.mnist(path, limit)
-    return Dataset("mnist", **_read(path, MNIST_SHA256))
+    return Dataset("mnist", **_read(path, MNIST_ARRAYS_SHA256))
 
 
 def _read(path, sha256=None):

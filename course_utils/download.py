@@ -10,7 +10,7 @@ from course_utils.files import whole
 from course_utils.status import Spot
 
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # 파일의 해시(Keras와 같아요)
+MNIST_FILE_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # 파일의 해시(Keras와 같아요)
 STALL_SECONDS = 10  # 이름 풀이부터 마지막 조각까지, 이만큼 한 글자도 오지 않으면 그만둬요
 MAX_BYTES = 64 * 2**20
 
@@ -85,7 +85,7 @@ def _retrieve(progress):
         pooch.get_logger().setLevel("ERROR")
         with tempfile.TemporaryDirectory() as folder:
             downloader = pooch.HTTPDownloader(progressbar=progress, timeout=2 * STALL_SECONDS)  # 지켜보는 쪽이 먼저 포기해요
-            return Path(pooch.retrieve(MNIST_URL, MNIST_SHA256, "mnist.npz", folder, downloader=downloader)).read_bytes()
+            return Path(pooch.retrieve(MNIST_URL, MNIST_FILE_SHA256, "mnist.npz", folder, downloader=downloader)).read_bytes()
     except Exception as error:
         return error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from course_utils.errors import CourseError, reason
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+BADGE = r"^\[!\[Colab에서 열기\].*"  # 첫 셀에서 Colab을 여는 줄(re.M)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _table(cells):
             found = _literal(node.value)
             table = {name: row for name, row in found.items() if _is_row(row)} if isinstance(found, dict) else {}
         if isinstance(node, ast.keyword) and node.arg == "minutes":
-            minutes = row if _is_row(row := _literal(node.value)) else None
+            row = _literal(node.value)
+            minutes = row if _is_row(row) else None
     return table, minutes
 
 

@@ -261,8 +261,8 @@ def _korean_font():
     if not installed().keys() & set(wanted):
         # import 하지 않고 글꼴 파일만 찾아요: 0.1.1은 Python 3.12에 없는 distutils를 불러와요
         spec = importlib.util.find_spec("koreanize_matplotlib")
-        for folder in spec.submodule_search_locations if spec else ():
-            for file in sorted(Path(folder, "fonts").glob("*.ttf")):
+        if spec:
+            for file in sorted(Path(spec.origin).parent.glob("fonts/*.ttf")):
                 font_manager.fontManager.addfont(file)
     if chosen:
         return _chosen_font(chosen, installed())

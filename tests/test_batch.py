@@ -243,11 +243,6 @@ def test_wrong_plan_files_are_named(command, tmp_path, small, text, words):
     assert code == 2 and words in said and said.startswith("⚠️")
 
 
-def test_an_old_plan_yaml_says_how_to_convert(command, tmp_path):
-    code, said = command("run", tmp_path / "plan.yaml")
-    assert code == 2 and "plan.toml" in said and "[parameters]" in said
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

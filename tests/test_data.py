@@ -269,8 +269,8 @@ def test_hostile_network_falls_back_to_digits(no_mnist, monkeypatch, server, cap
 def test_download_is_verified_and_kept(no_mnist, monkeypatch, good, save, server):
     """받은 내용의 해시가 맞으면 캐시에 두고, 다음에는 내려받지 않아요."""
     Hostile.content = Path(save(good)).read_bytes()
-    monkeypatch.setattr(download, "MNIST_SHA256", hashlib.sha256(Hostile.content).hexdigest())
-    monkeypatch.setattr(data, "MNIST_SHA256", data._content_hash(good))
+    monkeypatch.setattr(download, "MNIST_FILE_SHA256", hashlib.sha256(Hostile.content).hexdigest())
+    monkeypatch.setattr(data, "MNIST_ARRAYS_SHA256", data._content_hash(good))
     monkeypatch.setattr(download, "MNIST_URL", server + "mnist.npz")
     assert len(data.load("mnist").x_train) == 12
     monkeypatch.setattr(download, "MNIST_URL", server + "forbidden")

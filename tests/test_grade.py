@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from helpers import NOTEBOOKS
 
+from course_utils import lessons
 from course_utils.batch import grade
 from course_utils.batch.__main__ import main
 from tools.edition import without_solutions
@@ -96,7 +97,7 @@ def test_stored_outputs_and_old_answers_are_not_believed(submit):
             cell.outputs = [nbformat.v4.new_output("stream", text="✅ 05-1: 맞아요!")]
     nbformat.write(handed, path)
     submission = grade.read(path, "베낌")
-    grade.examine(submission, 5)
+    grade.grade_one(submission, 5)
     assert {state for state, _ in submission.results.values()} == {"안 풂"} and tuple(submission.results) == VAE
 
 
@@ -120,7 +121,7 @@ def test_answers_may_use_cells_added_just_before_and_the_last_answered_copy_coun
     handed.cells[at : at + 1] = [new("끼적임 ="), new("import numpy as 계산"), new(answered), new(blank.source)]
     nbformat.write(handed, path)
     submission = grade.read(path, "더함")
-    grade.examine(submission, 5)
+    grade.grade_one(submission, 5)
     state, words = submission.results["05-2"]
     assert "계산." in answered and state == "맞음" and "여럿" in words
 
@@ -144,6 +145,20 @@ def test_stopping_keeps_the_old_table(tmp_path, submit, monkeypatch, capsys):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(grade, "examine", stop)
+    monkeypatch.setattr(grade, "grade_one", stop)
     assert main(["grade", submit("과제", "05", {}), "--out", str(out)]) == 130
     assert (out / "grades.csv").read_text("utf-8") == "앞의 표" and "다시 실행하면" in capsys.readouterr().err
+
+
+def test_the_lesson_is_found_beside_its_copy_and_missed_when_gone(submit, tmp_path, monkeypatch):
+    path = submit("학생", "01", {})
+    (original,) = (path for path in NOTEBOOKS if path.stem.startswith("01"))
+    monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path / "강의")
+    lessons.NOTEBOOKS.mkdir()
+    for name in ("01_probability-Copy1.ipynb", original.name):
+        shutil.copy(original, lessons.NOTEBOOKS / name)
+    assert grade.read(path, "학생").lesson == original.stem
+    for copy in lessons.NOTEBOOKS.iterdir():
+        copy.unlink()
+    submission = grade.read(path, "학생")
+    assert submission.lesson is None and "01번 레슨이 없어요" in submission.trouble

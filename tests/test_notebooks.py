@@ -16,7 +16,7 @@ from course_utils.runtime import METRICS_MIME
 from tools.stamp import stamped
 
 HEAD_TAGS = ("parameters", "imports", "settings")
-TAGS = {*HEAD_TAGS, "report-figure", "exercise", "solution", "nbval-check-output", "nbval-skip"}
+TAGS = {*HEAD_TAGS, "report-figure", "exercise", "solution", "nbval-check-output"}
 NOT_BOLD = re.compile(r"\*\*[^*\n]*[)\].,!?%”’»\"'`]\*\*(?=[가-힣])")
 OLD_API = re.compile(r"\bK\.\w+\(|\btf\.keras\b|allow_pickle\s*=\s*True|\bkeras\.backend\b")
 WORDS = {  # 강의에서 쓰지 않기로 한 말: 대신 쓰는 말

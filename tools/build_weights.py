@@ -319,5 +319,8 @@ BUILDERS = {
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or BUILDERS:
+    names = sys.argv[1:] or list(BUILDERS)
+    if unknown := sorted(set(names) - set(BUILDERS)):
+        sys.exit(f"모르는 이름: {', '.join(unknown)}. 쓸 수 있는 이름: {', '.join(BUILDERS)}")
+    for name in names:
         BUILDERS[name]()

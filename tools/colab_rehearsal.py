@@ -93,11 +93,10 @@ def versions():
 def main(notebooks):
     pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "tests/colab-constraints.txt").read_text("utf-8"), re.M)
     before, failed = versions(), 0
-    wrong = {
-        name: before.get(name.replace("_", "-")) for name, pin in pins if before.get(name.replace("_", "-")) != pin
-    }
-    if wrong or {"generative-models-ko", "koreanize-matplotlib"} & set(before):
-        extra = sorted({"generative-models-ko", "koreanize-matplotlib"} & set(before))
+    wanted = {name.replace("_", "-"): pin for name, pin in pins}
+    wrong = {name: before.get(name) for name, pin in wanted.items() if before.get(name) != pin}
+    extra = sorted({"generative-models-ko", "koreanize-matplotlib"} & set(before))
+    if wrong or extra:
         sys.exit(
             f"Colab의 새 환경이 아니에요. make clean 다음에 make colab-test로 실행해 주세요. 다른 것: {wrong or extra}"
         )

@@ -77,7 +77,7 @@ def without_ways_out(notebook, names):
     """해답이 든 저장소를 여는 배지와, 함께 나눠 주지 않는 레슨(names에 없는 것)으로 가는 링크를 뺀 노트북. 받은 것을 고쳐요."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            text = re.sub(r"^\[!\[Colab에서 열기\].*\n+", "", cell.source, flags=re.M)
+            text = re.sub(lessons.BADGE + r"\n+", "", cell.source, flags=re.M)
             cell.source = LINK.sub(lambda link: link[0] if link[2] in names else link[1], text)
     return notebook
 

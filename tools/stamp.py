@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUTTON = "https://colab.research.google.com/assets/colab-badge.svg"
 SETUP = "# @title 환경 준비"
 PLACES = {
-    "Colab 배지": r"^\[!\[Colab에서 열기\].*$",
+    "Colab 배지": lessons.BADGE,
     "| 걸리는 시간 | … |": r"(?<=^\| 걸리는 시간 \| ).+(?= \|$)",
     "| 마치면 | … |": r"(?<=^\| 마치면 \| ).+(?= \|$)",
     "레슨 표": r"(?:^\| \[\d\d\. .*\n)+",

@@ -31,7 +31,7 @@ def main(arguments=None):
     try:
         options, unknown = _parser().parse_known_args(arguments)
         if unknown:
-            raise CourseError(f"모르는 말이 있어요: {' '.join(unknown)}. 쓸 수 있는 것은 {PROG} run --help로 봐요.")
+            raise CourseError(f"모르는 말이 있어요: {' '.join(unknown)}. 쓸 수 있는 것은 {PROG} {options.name} --help로 봐요.")
         return options.command(options)
     except CourseError as error:
         print(f"⚠️ {error}", file=sys.stderr)
@@ -65,7 +65,7 @@ def _parser():
     command.add_argument("--seeds", action="append", default=[], help="0..4나 1,3,7")
     command.add_argument("--skip-inapplicable", action="store_true", help="그 매개변수가 없는 레슨은 건너뛰어요")
     command.add_argument("--dry-run", action="store_true", help="할 일과 걸릴 시간만 보여 줘요")
-    command.set_defaults(command=_run)
+    command.set_defaults(command=_run, name="run")
 
     for name, function, parents, text in (
         ("status", _status, [], "어디까지 했는지 보여 줘요"),
@@ -74,14 +74,14 @@ def _parser():
     ):
         command = commands.add_parser(name, parents=parents, usage=f"{PROG} {name} 결과폴더", help=text)
         command.add_argument("out", help="결과 폴더")
-        command.set_defaults(command=function)
+        command.set_defaults(command=function, name=name)
 
     command = commands.add_parser("grade", usage=f"{PROG} grade 제출물/*.ipynb [--out 폴더]", help="제출물을 채점해 표를 만들어요")
     command.add_argument("submissions", nargs="+", help="학생들이 낸 노트북들이나 폴더. 학생들의 코드를 이 컴퓨터에서 실행해요")
     command.add_argument("--out", default="runs/grades", help="결과 폴더(기본 runs/grades). 앞의 표가 있으면 덮어써요")
     command.add_argument("--jobs", metavar="수", help="동시에 채점할 수(기본: 코어의 수)")
     command.add_argument("--timeout", metavar="초", default="10", help="문제 하나의 제한 시간(기본 10)")
-    command.set_defaults(command=_grade)
+    command.set_defaults(command=_grade, name="grade")
     return parser
 
 
@@ -93,8 +93,6 @@ def _run(options):
 def _retry(options):
     folder = Folder(options.out)
     spec = folder.plan()["spec"]
-    if "auto" not in spec:
-        raise CourseError(f"{options.out}의 계획은 앞선 판의 것이에요. 같은 run을 한 번 다시 실행해 주세요.")
     return _do(spec, folder, _how(options), again=(DIED, FAILED), dry=False)
 
 
@@ -163,7 +161,7 @@ def _spec(options):
         "grid": [*map(planning.parse_grid, options.grid), *(("seed", planning.parse_seeds(s)) for s in options.seeds)],
     }
     written = [typed]
-    if len(options.lessons) == 1 and options.lessons[0].endswith((".toml", ".yaml", ".yml")):
+    if len(options.lessons) == 1 and options.lessons[0].endswith(".toml"):
         written.insert(0, planning.read_plan(options.lessons[0]))
     spec = planning.chosen(*written)
     if options.scheduler and "profile" in spec["auto"] and os.environ.get("COURSE_PROFILE", "auto") == "auto":

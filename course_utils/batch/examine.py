@@ -33,7 +33,7 @@ def main():
     names = definitions(given["lesson"], [source for _, sources in given["cells"] for source in sources])
     limit_resources()
     for problem, sources in given["cells"]:
-        state, words = examine(problem, sources, dict(names), given["seconds"])
+        state, words = judge(problem, sources, dict(names), given["seconds"])
         results.write(json.dumps([problem, state, hide_secrets(words)]) + "\n")
     results.flush()
     os._exit(0)  # 학생의 코드가 남긴 스레드를 기다리지 않아요
@@ -65,7 +65,7 @@ def definitions(lesson, sources):
     return names
 
 
-def examine(problem, sources, names, seconds):
+def judge(problem, sources, names, seconds):
     """학생이 앞에 더한 셀들과 답의 셀을 실행해, 마지막 `check(문제, 답)`의 (판정, 말)."""
     found = {}
 

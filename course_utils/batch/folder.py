@@ -65,8 +65,10 @@ class Folder:
         """지금 이 폴더에서 실행 중인 묶음이 있는지."""
         import filelock
 
+        if self.remote:
+            return False
         try:
-            with contextlib.nullcontext() if self.remote else filelock.FileLock(Path(self.path, ".lock"), timeout=0):
+            with filelock.FileLock(Path(self.path, ".lock"), timeout=0):
                 return False
         except filelock.Timeout:
             return True

@@ -28,7 +28,7 @@ RIGHT, WRONG, UNTOUCHED, UNREADABLE, FAILED, MISSING = "맞음", "틀림", "안 
 STATES = {
     exercises.RIGHT: RIGHT, exercises.WRONG: WRONG, exercises.UNTOUCHED: UNTOUCHED, exercises.UNREADABLE: UNREADABLE,
 }  # fmt: skip
-KINDS = {RIGHT: "good", WRONG: "bad", UNTOUCHED: "soft", UNREADABLE: "died", FAILED: "died", MISSING: "soft"}  # 판정마다의 빛깔
+TINTS = {RIGHT: "good", WRONG: "bad", UNTOUCHED: "soft", UNREADABLE: "died", FAILED: "died", MISSING: "soft"}  # 판정마다의 빛깔
 TIMED_OUT = 75  # 채점하는 프로세스가 제한 시간을 넘겨 스스로 끝낼 때의 종료 코드
 START_SECONDS = 180  # 강의의 셀을 smoke로 실행하는 데 넉넉한 시간
 
@@ -39,7 +39,7 @@ class Submission:
 
     student: str  # 파일의 이름. 폴더마다 같은 이름이면 폴더까지
     lesson: str | None = None  # "05_vae"처럼. 연습문제를 찾지 못하면 None
-    problem: str = ""  # 제출물 전체의 문제
+    trouble: str = ""  # 제출물 전체를 채점하지 못한 까닭
     cells: dict = field(default_factory=dict)  # 문제의 번호 → 실행할 코드들: 바로 앞에 학생이 더한 셀들과 답의 셀
     twice: set = field(default_factory=set)  # 답의 셀이 여럿인 문제의 번호
     results: dict = field(default_factory=dict)  # 문제의 번호 → (판정, 채점의 말)
@@ -63,7 +63,7 @@ def grade(paths, folder, jobs, seconds):
     found = [read(path, name) for path, name in zip(paths, names, strict=True)]
     with folder.lock():
         pool = ThreadPoolExecutor(jobs)
-        waiting = {pool.submit(examine, submission, seconds): submission for submission in found}
+        waiting = {pool.submit(grade_one, submission, seconds): submission for submission in found}
         try:
             for number, done in enumerate(as_completed(waiting), start=1):
                 done.result()
@@ -96,23 +96,27 @@ def read(path, name):
     submission = Submission(name)
     try:
         if Path(path).stat().st_size > 50e6:
-            submission.problem = "파일이 50 MB를 넘어요. 출력을 지우고 다시 내 달라고 하세요."
+            submission.trouble = "파일이 50 MB를 넘어요. 출력을 지우고 다시 내 달라고 하세요."
             return submission
         notebook = lessons.read(path).notebook
     except OSError as error:
-        submission.problem = f"파일을 열지 못했어요({reason(error)})."
+        submission.trouble = f"파일을 열지 못했어요({reason(error)})."
         return submission
     except CourseError:
-        submission.problem = "노트북 파일이 아니거나 깨졌어요. 학생에게 다시 내 달라고 하세요."
+        submission.trouble = "노트북 파일이 아니거나 깨졌어요. 학생에게 다시 내 달라고 하세요."
         return submission
     sources = [c.source for c in notebook.cells if c.cell_type == "code" and "solution" not in c.metadata.get("tags", ())]
     asked = [problem for source in sources for problem in _checked(source)]
     having = Counter(problem[:2] for problem in asked if problem in exercises.problems(problem[:2]))
     if not having:
-        submission.problem = "연습문제의 셀(check를 부르는 셀)을 찾지 못했어요."
+        submission.trouble = "연습문제의 셀(check를 부르는 셀)을 찾지 못했어요."
         return submission
     number = having.most_common(1)[0][0]
-    (lesson,) = lessons.NOTEBOOKS.glob(f"{number}_*.ipynb")
+    taught = sorted(lessons.NOTEBOOKS.glob(f"{number}_*.ipynb"), key=lambda path: len(path.name))
+    if not taught:
+        submission.trouble = f"강의 폴더의 notebooks/에 {number}번 레슨이 없어요. 그 노트북을 되돌려 놓고 다시 채점하세요."
+        return submission
+    lesson = taught[0]  # 05_vae-Copy1.ipynb 같은 사본은 이름이 더 길어요
     submission.lesson = lesson.stem
     given = {cell.source for cell in lessons.read(lesson).notebook.cells}  # 강의의 셀들
     added = []  # 답의 셀 바로 앞에 학생이 더한 셀들
@@ -127,7 +131,7 @@ def read(path, name):
     return submission
 
 
-def examine(submission, seconds):
+def grade_one(submission, seconds):
     """제출물의 문제들을 채점해 `results`를 채워요. 프로세스가 죽거나 멈추면, 그 문제만 빼고 이어서 해요."""
     if submission.lesson is None:
         return
@@ -137,7 +141,7 @@ def examine(submission, seconds):
             submission.results[problem] = MISSING, "이 문제의 셀(check를 부르는 셀)이 없어요. 지웠거나 다른 판의 노트북이에요."
     while left := [problem for problem in submission.cells if problem not in submission.results]:
         given = {"lesson": submission.lesson, "cells": [[p, submission.cells[p]] for p in left], "seconds": seconds}
-        why = _examine(given, submission.results, START_SECONDS + seconds * len(left))
+        why = _run(given, submission.results, START_SECONDS + seconds * len(left))
         broken = next((problem for problem in left if problem not in submission.results), None)
         if broken:
             submission.results[broken] = FAILED, why
@@ -147,7 +151,7 @@ def examine(submission, seconds):
     submission.results = {problem: submission.results[problem] for problem in problems}
 
 
-def _examine(given, results, limit):
+def _run(given, results, limit):
     """답들을 새 프로세스에서 실행해 results를 채우고, 다 채우지 못한 까닭을 돌려줘요."""
     environment = os.environ | dict.fromkeys(THREADS, "1") | {
         "COURSE_PROFILE": "smoke", "COURSE_DATASET": "digits", "COURSE_STATIC": "1", "CUDA_VISIBLE_DEVICES": "",
@@ -207,7 +211,7 @@ def _names(paths):
 def _summary(submission):
     counts = submission.counts()
     return f"{submission.student}: " + (
-        submission.problem or " · ".join(f"{state} {counts[state]}" for state in KINDS if counts[state]) or "채점하지 않았어요"
+        submission.trouble or " · ".join(f"{state} {counts[state]}" for state in TINTS if counts[state]) or "채점하지 않았어요"
     )
 
 
@@ -217,7 +221,7 @@ def _csv(submissions):
     writer.writerow(["학생", "레슨", "문제", "판정", "채점의 말"])
     for one in submissions:
         graded = [(f"{problem}번", *result) for problem, result in one.results.items()]  # "05-1"이면 Excel이 날짜로 읽어요
-        rows = graded or [("", UNREADABLE, one.problem)]
+        rows = graded or [("", UNREADABLE, one.trouble)]
         writer.writerows(map(report.safe, [one.student, one.lesson or "", *row]) for row in rows)
     return "\ufeff" + file.getvalue()  # 앞의 표시가 있어야 Excel이 한글을 바로 읽어요
 
@@ -228,7 +232,7 @@ def _page(submissions, folder):
     return report.environment().get_template("grades.html").render(
         title=re.split(r"[/\\]", folder.shown)[-1],
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
-        kinds=KINDS,
+        kinds=TINTS,
         counts=sum((one.counts() for one in submissions), Counter()),
         right=RIGHT,
         unread=[one for one in submissions if not one.results],

@@ -122,12 +122,6 @@ def chosen(*written):
 
 def read_plan(path):
     """plan.toml을 읽어 lessons, skip_inapplicable과, `chosen`에 줄 것으로. 모르는 열쇠나 꼴이 다른 값은 `CourseError`."""
-    if str(path).endswith((".yaml", ".yml")):
-        raise CourseError(
-            f"{path}: 계획은 이제 TOML로 적어요. plan.toml을 만들어 '이름: 값'을 '이름 = 값'으로, 글은 따옴표로 옮겨 주세요. "
-            'lessons = ["notebooks/05_vae.ipynb"], seeds = "0..4"가 먼저 오고, parameters와 grid는 그 아래에 '
-            "[parameters]와 [grid] 줄을 쓰고 적어요. 보기는 README의 '계획을 파일로'에 있어요."
-        )
     try:
         spec = tomllib.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

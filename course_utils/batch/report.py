@@ -18,7 +18,7 @@ from course_utils.runtime import format_metric
 
 ORDER = {FAILED: 0, DIED: 1, LEFT: 2, OK: 3}
 LINES = tuple(plots.COLORS)[:6]  # 계열이 이보다 많으면 한 색으로 모아요
-KINDS = {OK: "good", FAILED: "bad", DIED: "died", LEFT: "soft"}  # 상태마다의 빛깔
+TINTS = {OK: "good", FAILED: "bad", DIED: "died", LEFT: "soft"}  # 상태마다의 빛깔
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def write(folder):
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
         done=OK,
         order=ORDER,
-        kinds=KINDS,
+        kinds=TINTS,
         counts=_counts(rows),
         seconds=sum(row["seconds"] or 0 for row in rows),
         failures=list(failures.values()),
@@ -151,8 +151,10 @@ def _chief(rows):
     values = [row["metrics"][name] for row in rows if row["metrics"].get(name) is not None]
     if not values:
         return label, format_metric(None)
-    text = format_metric(sum(values) / len(values) if len(values) > 1 else values[0])
-    return label, f"{text} ({format_metric(min(values))} ~ {format_metric(max(values))})" if len(values) > 1 else text
+    if len(values) == 1:
+        return label, format_metric(values[0])
+    mean, low, high = map(format_metric, (sum(values) / len(values), min(values), max(values)))
+    return label, f"{mean} ({low} ~ {high})"
 
 
 def _counts(rows):

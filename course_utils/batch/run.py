@@ -106,16 +106,14 @@ class _Batch:
                 capable = [a for a, found in _workers(self._client).items() if _has(found["resources"], self._resources)]
                 self._peers, self._looked = Counter(urlsplit(address).hostname for address in capable), now
                 self._seen = now if capable else self._seen
+        lost = None
         if self._client.status != "running":
-            raise CourseError(
-                f"스케줄러 {self._options.scheduler or ''}와 연결이 끊겼어요. 끝난 일은 남아 있어요. "
-                "스케줄러를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
-            )
-        if now - self._seen > NO_WORKER_SECONDS:
-            raise CourseError(
-                f"{NO_WORKER_SECONDS}초 동안 쓸 수 있는 워커가 없어요. 끝난 일은 남아 있어요. "
-                "워커를 다시 켜고 같은 명령을 실행하면 나머지를 해요."
-            )
+            lost = "Dask 스케줄러와 연결이 끊겼어요"
+        elif now - self._seen > NO_WORKER_SECONDS:
+            lost = f"{NO_WORKER_SECONDS}초 동안 쓸 수 있는 워커가 없어요"
+        if lost:
+            first = "스케줄러와 워커를 다시 켜고" if self._options.scheduler else "메모리가 모자라면 --jobs를 줄이고"
+            raise CourseError(f"{lost}. 끝난 일은 남아 있어요. {first} 같은 명령을 실행하면 나머지를 해요.")
         return self._peers.total()
 
     def _submit(self, job, notebook, most):

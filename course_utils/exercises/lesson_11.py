@@ -5,9 +5,9 @@ import numpy as np
 from course_utils.exercises import Problem
 
 
-def _mmd2(within, weight=2.0):
+def _mmd2(within):
     """무리 안의 닮음을 within(표)으로 재는 MMD². 오답을 만들 때도 써요."""
-    return lambda aa, bb, ab: within(aa) + within(bb) - weight * ab.mean()
+    return lambda aa, bb, ab: within(aa) + within(bb) - 2 * ab.mean()
 
 
 def _fair(table):

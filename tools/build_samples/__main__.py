@@ -1,6 +1,6 @@
 """data/samples 를 만들어요: 레슨의 셀을 그대로 실행해, 다 학습시킨 모델들의 그림과 성적을 저장해요.
 
-실행: COURSE_MNIST=/경로/mnist.npz python -m tools.build_samples digits 이름…   (또는 mnist. 이름이 없으면 전부)
+실행: COURSE_MNIST=/경로/mnist.npz python -m tools.build_samples digits 이름…   (또는 mnist. 이름은 LESSONS와 BUILDERS의 열쇠)
 digits는 quick으로 학습시키고, MNIST는 미리 학습해 둔 가중치가 있으면 그것을 써요. CPU 두 코어에서 하나에 1–10분.
 """
 
@@ -56,11 +56,18 @@ def lesson(name, dataset):
     print(notebook.cells[-1].outputs[0].text, end="")
 
 
-BUILDERS = {}  # 노트북의 실행만으로는 나오지 않는 것: {저장할 이름: 함수}
+BUILDERS = {}  # 노트북의 실행만으로는 나오지 않는 것: {이름: 함수}. 하나가 파일을 여럿 저장하기도 해요
 for number in ("03", "05", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17"):
     BUILDERS |= importlib.import_module(f"tools.build_samples.lesson_{number}").BUILDERS
 
 if __name__ == "__main__":
-    dataset, *names = sys.argv[1:]
-    for name in names or (*BUILDERS, *LESSONS):
-        BUILDERS[name](dataset) if name in BUILDERS else lesson(name, dataset)
+    dataset, *names = sys.argv[1:] or [""]
+    unknown = sorted(set(names) - {*BUILDERS, *LESSONS})
+    if dataset not in ("digits", "mnist") or not names or unknown:
+        print(f"쓰는 법: python -m tools.build_samples digits|mnist 이름…   모르는 이름: {', '.join(unknown) or '없음'}")
+        sys.exit(f"쓸 수 있는 이름: {', '.join([*LESSONS, *BUILDERS])}")
+    for name in names:
+        if name in BUILDERS:
+            BUILDERS[name](dataset)
+        else:
+            lesson(name, dataset)

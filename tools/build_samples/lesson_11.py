@@ -22,7 +22,8 @@ def planes(dataset):
     facts, images = {"labels": digits.y_test[:300].tolist(), "steps": steps}, []
     for key in ("normal", "ring", "swiss"):
         prior = cells["make_prior"](key)
-        many, z = (np.asarray(cells["draw_prior"](*prior, *how)) for how in ((20_000, SEED), (evaluator.count, SEED + 1)))
+        many = np.asarray(cells["draw_prior"](*prior, 20_000, SEED))
+        z = np.asarray(cells["draw_prior"](*prior, evaluator.count, SEED + 1))
         facts[key] = {"prior": np.round(many[:600].astype(float), 2).ravel().tolist(), "scores": {}}
         for name, weight in cells["WEIGHTS"].items():
             keras.utils.set_random_seed(SEED)
@@ -35,7 +36,7 @@ def planes(dataset):
                 "mse": np.mean(np.square(x_test - rebuilt)), "w1_train": cells["sliced_w1"](z_train, many),
                 "w1_test": cells["sliced_w1"](z_test, many), "times_floor": evaluator(drawn)["times_floor"],
             }  # fmt: skip
-            facts[key]["scores"][name] = {name: round(float(value), 4) for name, value in score.items()}
+            facts[key]["scores"][name] = {ruler: round(float(value), 4) for ruler, value in score.items()}
             facts[key][name] = np.round(z_test[:300].astype(float), 2).ravel().tolist()
             images.append(drawn[:10])
             if (key, name) == ("ring", "WAE"):

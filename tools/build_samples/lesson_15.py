@@ -119,15 +119,10 @@ def rival(dataset, name, seed):
     return row, pictures
 
 
-def rivals(dataset, seeds=(42, 1, 2), names=None):
-    """15의 키운 GAN, 처음부터 28×28인 것, 작은 그림의 단계만 뺀 것의 성적(digits에서는 하나씩 끈 것도)과 자라는 모습.
-
-    names를 주면 그 설정만 학습시켜, 저장해 둔 것에 더하거나 바꿔 넣어요.
-    """
-    kept = samples.load("15_rivals", dataset) if names else None
-    rows = kept.facts["rows"] if kept else {}
-    images = dict(zip(rows, kept.images.reshape(-1, 10, 28, 28) / 255, strict=True)) if kept else {}
-    for name in names or list(RIVALS)[: None if dataset == "digits" else 3]:
+def rivals(dataset, seeds=(42, 1, 2)):
+    """15의 키운 GAN, 처음부터 28×28인 것, 작은 그림의 단계만 뺀 것의 성적(digits에서는 하나씩 끈 것도)과 자라는 모습."""
+    rows, images = {}, {}
+    for name in list(RIVALS)[: None if dataset == "digits" else 3]:
         found = [rival(dataset, name, seed) for seed in seeds]
         rows[name] = {key: [np.round(row[key], 3).tolist() for row, _ in found] for key in found[0][0]}
         rows[name] |= {key: found[0][0][key] for key in ("steps", "steps28")}
