@@ -113,12 +113,13 @@ def test_the_weights_of_the_losses(cells):
 
 
 def test_the_discriminators_never_see_a_pair(cells):
-    """순환의 D는 그림 한 장(채널 셋)만, pix2pix의 D는 밑그림까지(채널 둘) 봐요. A와 B는 다른 글씨에서 와요."""
+    """순환의 D는 그림 한 장(채널 셋)만, pix2pix의 D는 밑그림까지(채널 둘) 봐요. A와 B는 다른 글씨에서 오고, A의 색은 볼 때마다 새로워요."""
     two, x, prepare = model(cells, "cyclegan")
     assert two.judge_a.input_shape == two.judge_b.input_shape == (None, 28, 28, 3)
     assert model(cells, "pix2pix")[0].critic.input_shape == (None, 28, 28, 2)
     (a, _), (again, other) = batch(x, prepare), batch(x, prepare)
-    assert np.array_equal(a, again) and not np.allclose(batch(x, prepare)[1], other)  # B는 그때그때 뽑아요
+    assert not np.allclose(batch(x, prepare)[1], other)  # B는 그때그때 뽑아요
+    assert np.allclose(np.max(a, axis=-1), np.max(again, axis=-1), atol=1e-5) and not np.allclose(a, again)  # 글씨는 같아요
 
 
 def test_a_permutation_and_its_inverse_have_no_loss_but_wrong_digits(cells, digits):
