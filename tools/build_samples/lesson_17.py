@@ -13,7 +13,7 @@ TAGS = (
     "cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train", "ddpm-painter",
     "digit-flow",
 )  # fmt: skip
-LONG = 6_000  # digits의 흐름 정합(도착지)을 학습시키는 스텝
+LONG = 10_000  # digits의 흐름 정합(도착지)을 학습시키는 스텝
 
 
 def lesson(dataset, seed=SEED):
