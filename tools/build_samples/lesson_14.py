@@ -9,7 +9,7 @@ from tools.build_samples.common import KEPT, SEED, coarse
 
 SEEDS = (42, 1, 2)
 HOLE_MORE = 1_600  # L2에서 이어 더 배우는 스텝 수와, 'L2 + 적대'에서 L2의 무게. 학습 데이터의 일부를 떼어 다른 시드로 골랐어요
-HOLE_WEIGHT = 400.0
+HOLE_WEIGHT = 500.0
 ABLATION_STEPS = 1_000
 ABLATION = {"셋 다": {}, "마스크 빼고": {"mask_weight": 0.0}, "겉모습 빼고": {"look_weight": 0.0}, "적대 빼고": {}, "적대 빼고, 그림 전체를 L2로": {}}
 
