@@ -216,3 +216,28 @@ def test_shipped_restorations_are_of_the_test_images(cells, name):
     if name == "14_hole":
         outside = cells["HOLE"][..., 0] == 0
         assert np.abs(found.images[:, outside].astype(int) - digits.x_test[:, outside]).max() <= 9  # 17단계로 줄인 만큼
+
+
+def test_pretrained_restorers_know_their_jobs(cells):
+    """MNIST로 학습한 가중치를 digits의 시험 그림에 써도 제 일을 해요. 구멍은 데이터를 타서 digits에서는 3분의 1쯤만 읽혀요(찍으면 0.1)."""
+    digits = data.load("digits")
+    truth = digits.x_test / np.float32(255)
+    x, lowered = 2 * truth[..., None] - 1, truth.reshape(-1, 7, 4, 7, 4, 1).mean(axis=(2, 4))
+    parts, corners, masks = (np.asarray(part) for part in cells["find_parts"](x))
+
+    def ready(kind, name):
+        model = built(cells, kind, judge=False)
+        weights.load(model.average, name)
+        return model
+
+    def reads(images):
+        return np.mean(metrics.digit_features(images)[1].argmax(axis=1) == digits.y_test)
+
+    for kind, name, low, high in (("hole", "14_hole_l2", 0, 0.001), ("many", "14_hole_gan", 0.05, 0.2)):
+        one, other = (cells["fill"](ready(kind, name), x * (1 - cells["HOLE"]), k) for k in (1, 2))
+        assert reads(one) > 0.25 and low < ((one - other)[:, 7:21, 7:21] ** 2).mean() / 2 < high  # 답의 다양함
+    for name in ("14_sr_l2", "14_sr_gan"):
+        image = cells["restored"](ready("sr", name), 2 * lowered - 1)
+        assert reads(image) > 0.85 and ((image - truth) ** 2).mean() < 0.6 * ((cells["bicubic"](lowered) - truth) ** 2).mean()
+    image, mask = cells["solve"](ready("puzzle", "14_puzzle"), parts)
+    assert reads(image) > 0.6 and cells["overlap"](mask, masks[..., 0]).mean() > 0.5
