@@ -15,7 +15,9 @@ TAGS = ("toy", "from-08", "networks", "restorer", "train", "many", "measure", "s
 
 @pytest.fixture(scope="module")
 def cells():
-    return load_cells(NAME, *TAGS) | {"seed": 0}
+    names = load_cells(NAME, *TAGS)
+    names["seed"] = 0
+    return names
 
 
 @pytest.fixture(scope="module")
