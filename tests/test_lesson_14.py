@@ -225,7 +225,7 @@ def test_pretrained_restorers_know_their_jobs(cells):
     digits = data.load("digits")
     truth = digits.x_test / np.float32(255)
     x, lowered = 2 * truth[..., None] - 1, truth.reshape(-1, 7, 4, 7, 4, 1).mean(axis=(2, 4))
-    parts, corners, masks = (np.asarray(part) for part in cells["find_parts"](x))
+    parts, _, masks = (np.asarray(part) for part in cells["find_parts"](x))
 
     def ready(kind, name):
         model = built(cells, kind, judge=False)
