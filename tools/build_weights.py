@@ -214,6 +214,37 @@ def stargan_13(steps=1_000):
     save(model.averages[0], "13_stargan", {}, measure)
 
 
+def restorer_14(name, kind, network, judged, steps):
+    """14의 복원 모델 하나의 EMA 생성자. kind, network: 노트북의 클래스와 함수의 이름. 시험 그림의 앞 2,000장으로 재요."""
+    tags = ("from-08", "networks", "restorer", "train", "many", "measure", "sr", "parts", "puzzle-networks", "puzzle", "puzzle-measure", "psnr")
+    lesson, mnist = lesson_cells("14_patches_restoration", *tags)
+    truth = mnist.x_test[:2_000] / np.float32(255)
+    lesson |= {"pretrained": False, "truth": truth, "train_features": metrics.digit_features(mnist.x_train[:20_000])[0]}
+    x, small = 2 * truth[..., None] - 1, 2 * truth.reshape(-1, 7, 4, 7, 4, 1).mean(axis=(2, 4)) - 1
+    parts, corners, masks = (np.asarray(part) for part in lesson["find_parts"](x))
+    keras.utils.set_random_seed(SEED)
+    model = lesson[kind](lesson[network](), lesson["discriminator"]() if judged else None)
+    empty = [np.zeros((1, *part.shape[1:]), "float32") for part in model.generator.inputs]
+    model(empty if len(empty) > 1 else empty[0])
+    lesson["train"](model, mnist.x_train, name, steps)
+
+    def measure():
+        if kind == "PuzzleGAN":
+            image, mask = lesson["solve"](model, parts)
+            iou, offset = lesson["overlap"](mask, masks[..., 0]).mean(), lesson["offsets"](image, parts, corners).mean()
+            row = f"마스크 IoU {iou:.3f}, 어긋남 {offset:.2f}픽셀"
+        elif kind == "SuperResolver":
+            image = lesson["restored"](model, small)
+            simple = lesson["bicubic"]((small + 1) / 2)
+            row = f"PSNR {lesson['psnr'](lesson['mse'](image)):.2f} dB(바이큐빅 {lesson['psnr'](lesson['mse'](simple)):.2f})"
+        else:
+            image = lesson["fill"](model, x * (1 - lesson["HOLE"]), 1)
+            row = f"구멍 안의 MSE {lesson['mse'](image, slice(7, 21)):.4f}"
+        return f"{row}, 숫자 {lesson['kept'](image):.3f}, FID {lesson['fid'](image):.2f}배"
+
+    save(model.average, name, {"steps": [steps]}, measure)
+
+
 def quality_12(lesson, mnist, network, c, asked=None):
     """시킨 숫자와 맞는 비율(asked가 없으면 코드의 일대일 정확도)과 FID."""
     images = lesson["paint"](network, np.random.default_rng(0).normal(size=(len(c), 16)), c)
@@ -313,6 +344,11 @@ BUILDERS = {
     "11_vae": lambda: ruled_11("VAE"),
     "11_aae": lambda: ruled_11("AAE"),
     "11_wae": lambda: ruled_11("WAE"),
+    "14_hole_l2": lambda: restorer_14("14_hole_l2", "HoleFiller", "hole_generator", False, 1_600),
+    "14_hole_gan": lambda: restorer_14("14_hole_gan", "ManyFiller", "hole_generator", True, 1_600),
+    "14_sr_l2": lambda: restorer_14("14_sr_l2", "SuperResolver", "sr_generator", False, 1_000),
+    "14_sr_gan": lambda: restorer_14("14_sr_gan", "SuperResolver", "sr_generator", True, 1_000),
+    "14_puzzle": lambda: restorer_14("14_puzzle", "PuzzleGAN", "puzzle_generator", True, 2_200),
     "15_progressive": progressive_15,
     "17_flow_matching": flow_17,
 }

@@ -8,9 +8,9 @@ from course_utils.backend import keras
 from tools.build_samples.common import KEPT, SEED, coarse
 
 SEEDS = (42, 1, 2)
-HOLE_WEIGHT = 400.0  # 14의 'L2 + 적대'에서 L2의 무게. 학습 데이터의 일부를 떼어 골랐어요
-LEARNED = {}  # (데이터, 시드) → L2로 구멍을 메우는 생성자의 가중치. 한 번만 학습시켜요
-ABLATION_STEPS = 400
+HOLE_MORE = 1_600  # L2에서 이어 더 배우는 스텝 수와, 'L2 + 적대'에서 L2의 무게. 학습 데이터의 일부를 떼어 다른 시드로 골랐어요
+HOLE_WEIGHT = 500.0
+ABLATION_STEPS = 1_000
 ABLATION = {"셋 다": {}, "마스크 빼고": {"mask_weight": 0.0}, "겉모습 빼고": {"look_weight": 0.0}, "적대 빼고": {}, "적대 빼고, 그림 전체를 L2로": {}}
 
 
@@ -20,9 +20,8 @@ def lesson(dataset, seed):
     tags = ("from-08", "networks", "restorer", "train", "many", "measure", "parts", "puzzle-networks", "puzzle", "puzzle-measure")
     cells = lessons.load_cells("14_patches_restoration", *tags)
     truth = digits.x_test[:2_000] / np.float32(255)
-    every = np.concatenate([digits.x_train, digits.x_test])
-    cells |= {"digits": digits, "truth": truth, "seed": seed}
-    cells |= {"floor": metrics.SampleEvaluator(every).floor, "real_features": metrics.digit_features(every)[0]}
+    cells |= {"digits": digits, "truth": truth, "seed": seed, "pretrained": False}
+    cells["train_features"] = metrics.digit_features(digits.x_train[:20_000])[0]
     cells["jitter"] = 1 / 28 if len(digits.x_train) < 10_000 else 0.0  # D가 보는 그림을 옮기는 폭
     cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
     table = lessons.read(lessons.NOTEBOOKS / "14_patches_restoration.ipynb").table
@@ -31,27 +30,30 @@ def lesson(dataset, seed):
     return cells, truth, ten, {name: row[1] for name, row in table.items()}
 
 
-def hole(dataset, seed, kind):
-    """14의 구멍을 L2로 메우는 모델("L2")과, 거기서 이어 그만큼 더 배운 것("L2 더" | "L2 + 적대"). 성적, 그림(숫자마다 첫 장을 두 번), 메운 시험 그림."""
+def hole(dataset, seed):
+    """14의 구멍을 L2로 메우는 모델과, 거기서 이어 HOLE_MORE스텝을 L2로, 또 D를 더해 배운 것.
+
+    이름마다 성적, 그림(숫자마다 첫 장을 두 번 메운 것), 메운 시험 그림.
+    """
     cells, truth, ten, steps = lesson(dataset, seed)
-    holed = (2 * truth[..., None] - 1) * (1 - cells["HOLE"])
-    x_train, network = cells["shifted"](cells["digits"].x_train), cells["hole_generator"]()
-    for name in dict.fromkeys(("L2", kind)):
-        judge, weight = (cells["discriminator"](cells["jitter"]), HOLE_WEIGHT) if name == "L2 + 적대" else (None, 40.0)
+    holed, box = (2 * truth[..., None] - 1) * (1 - cells["HOLE"]), slice(7, 21)
+    network, found = cells["hole_generator"](), {}
+    start = network.get_weights()
+    for name, judge, weight in (("L2", None, 40.0), ("L2 더", None, 40.0), ("L2 + 적대", cells["discriminator"](cells["jitter"]), HOLE_WEIGHT)):
+        network.set_weights(start)
         model = cells["HoleFiller"](network, judge, weight)
         model([holed[:1], np.zeros((1, 16), "float32")])
-        if name == "L2" and (dataset, seed) in LEARNED:
-            model.average.set_weights(LEARNED[dataset, seed])
-        else:
-            cells["train"](model, x_train, f"14-hole-{name}", steps["hole_steps"])
-        network.set_weights(model.average.get_weights())
-        LEARNED.setdefault((dataset, seed), network.get_weights())
-    many, box = np.stack([cells["fill"](model, holed, k) for k in range(1, 5)]), slice(7, 21)
-    row = {
-        "mse": cells["mse"](many, box), "fid": np.mean([cells["fid"](images) for images in many]),
-        "kept": cells["kept"](many[0]), "spread": many.var(axis=0, ddof=1)[:, box, box].mean(),
-    }  # fmt: skip
-    return row, np.concatenate([many[0][ten], many[1][ten]]), many[0]
+        more = HOLE_MORE if found else steps["hole_steps"]
+        cells["train"](model, cells["shifted"](cells["digits"].x_train), f"14-hole-{name}", more)
+        many = np.stack([cells["fill"](model, holed, k) for k in range(1, 5)])
+        row = {
+            "mse": cells["mse"](many, box), "fid": np.mean([cells["fid"](images) for images in many]),
+            "kept": cells["kept"](many[0]), "spread": many.var(axis=0, ddof=1)[:, box, box].mean(),
+        }  # fmt: skip
+        found[name] = row, np.concatenate([many[0][ten], many[1][ten]]), many[0]
+        if name == "L2":
+            start = model.average.get_weights()
+    return found
 
 
 def puzzle(dataset, seed, kind, steps=None):
@@ -86,52 +88,46 @@ def puzzle(dataset, seed, kind, steps=None):
     return row, np.concatenate(pictures), image
 
 
-def sweep(dataset, name, one, kinds, steps, shipped=None):
-    """kind마다 시드마다 one을 불러, 성적과 첫 시드의 그림을 저장해요. shipped: (kind, 파일), 그 복원들은 따로도 저장해요."""
-    facts, pictures = {"names": list(kinds), "seeds": list(SEEDS), "steps": steps}, []
-    for kind in kinds:
-        facts[kind] = {}
-        for seed in SEEDS:
-            row, images, every = one(dataset, seed, kind)
-            row = {key: float(f"{value:.4g}") for key, value in row.items()}
-            for key, value in row.items():
-                facts[kind].setdefault(key, []).append(value)
-            if seed == SEEDS[0]:
-                pictures.append(images)
-                if shipped and kind == shipped[0]:
-                    save_restored(dataset, shipped[1], every, row)
-            print(dataset, name, kind, seed, row, flush=True)
-    samples.save(name, dataset, coarse(np.concatenate(pictures)), **facts)
+def rounded(row):
+    return {key: float(f"{value:.4g}") for key, value in row.items()}
 
 
-def save_restored(dataset, name, images, row):
+def save_seeds(dataset, name, every, steps):
+    """시드마다의 {이름: (성적, 그림, 복원)}에서, 성적 모두와 첫 시드의 그림을 저장해요."""
+    facts = {"names": list(every[0]), "seeds": SEEDS, "steps": steps}
+    for kind in every[0]:
+        rows = [rounded(found[kind][0]) for found in every]
+        facts[kind] = {key: [row[key] for row in rows] for key in rows[0]}
+        print(dataset, name, kind, facts[kind], flush=True)
+    samples.save(name, dataset, coarse(np.concatenate([pictures for _, pictures, _ in every[0].values()])), **facts)
+
+
+def save_restored(dataset, name, row, images):
     """시험 그림의 복원을 KEPT장까지, 원본의 숫자와 함께 저장해요(모델이 학습하지 않은 그림들이에요)."""
     labels = data.load(dataset).y_test[: len(images)][:KEPT].tolist()
-    row = {key: float(f"{value:.4g}") for key, value in row.items()}
-    size = samples.save(name, dataset, coarse(images[:KEPT]), labels=labels, **row)
-    print(f"{dataset}/{name}: {size:,}바이트 {row}", flush=True)
+    size = samples.save(name, dataset, coarse(images[:KEPT]), labels=labels, **rounded(row))
+    print(f"{dataset}/{name}: {size:,}바이트 {rounded(row)}", flush=True)
 
 
 def hole_plane(dataset):
     """14의 왜곡–지각 평면에서 구멍의 점들. 'L2 + 적대'로 메운 시험 그림은 14_hole에도 저장해요."""
-    steps = lessons.read(lessons.NOTEBOOKS / "14_patches_restoration.ipynb").table["hole_steps"][1]
-    sweep(dataset, "14_hole_plane", hole, ("L2", "L2 더", "L2 + 적대"), steps, ("L2 + 적대", "14_hole"))
+    every = [hole(dataset, seed) for seed in SEEDS]
+    save_seeds(dataset, "14_hole_plane", every, HOLE_MORE)
+    row, _, images = every[0]["L2 + 적대"]
+    save_restored(dataset, "14_hole", row, images)
 
 
 def ablation(dataset):
     """14의 Puzzle-GAN과, 손실을 하나씩 빼거나 바꾼 것. 시드마다 ABLATION_STEPS스텝씩."""
-
-    def short(dataset, seed, kind):
-        return puzzle(dataset, seed, kind, ABLATION_STEPS)
-
-    sweep(dataset, "14_ablation", short, ABLATION, ABLATION_STEPS)
+    every = [{kind: puzzle(dataset, seed, kind, ABLATION_STEPS) for kind in ABLATION} for seed in SEEDS]
+    save_seeds(dataset, "14_ablation", every, ABLATION_STEPS)
 
 
 def goal(dataset):
     """14의 도착지: 노트북과 같은 Puzzle-GAN의 그림. 복원한 시험 그림은 14_puzzle에 저장해요."""
     row, pictures, image = puzzle(dataset, SEED, "셋 다")
-    save_restored(dataset, "14_puzzle", image, row)
-    samples.save("14_goal", dataset, coarse(pictures), **{key: float(f"{value:.4g}") for key, value in row.items()})
+    save_restored(dataset, "14_puzzle", row, image)
+    samples.save("14_goal", dataset, coarse(pictures), **rounded(row))
 
 
 BUILDERS = {"14_hole_plane": hole_plane, "14_ablation": ablation, "14_goal": goal}
