@@ -108,7 +108,7 @@ def conditional_12(steps=2_000):
     keras.utils.set_random_seed(SEED)
     model = lesson["ConditionalGAN"](lesson["generator"](16, 10), lesson["body"](), lesson["head"](10))
     model([np.zeros((1, 16), "float32"), np.zeros((1, 10), "float32")])
-    lesson["train"](model, "12_conditional", steps, lesson["with_label"], len(mnist.x_train), batch_size=60)
+    lesson["train"](model, "12_conditional", steps, lesson["with_label"], len(mnist.x_train))
     asked = np.arange(10_000) % 10
     save(model.average, "12_conditional", {}, lambda: quality_12(lesson, mnist, model.average, np.eye(10)[asked], asked))
 
@@ -145,7 +145,7 @@ def text_12(steps=2_500):
     model = lesson["TextGAN"](lesson["generator"](16, 32), lesson["body"](), lesson["head"](32), lesson["text_encoder"]())
     model([np.zeros((1, 16), "float32"), lesson["BAGS"][0, :1]])
     lesson["draw_text"] = lambda z, words: lesson["paint"](model, z, words)
-    lesson["train"](model, "12_text", steps, model.with_sentences, int(seen.sum()), batch_size=60)
+    lesson["train"](model, "12_text", steps, model.with_sentences, int(seen.sum()))
 
     def measure():
         grades = []

@@ -57,7 +57,7 @@ def no_wrong(dataset, seeds=(42, 1, 2)):
             model = cells["TextGAN"](cells["generator"](16, 32), body, head, cells["text_encoder"](), wrong_weight=weight)
             model([np.zeros((1, 16), "float32"), cells["BAGS"][0, :1]])
             cells["draw_text"] = lambda z, words, model=model, cells=cells: cells["paint"](model, z, words)
-            cells["train"](model, f"12-{kind}-wrong", steps["text_steps"], model.with_sentences, int(seen.sum()), batch_size=60)
+            cells["train"](model, f"12-{kind}-wrong", steps["text_steps"], model.with_sentences, int(seen.sum()))
             row = {}
             for stream, (key, combos) in enumerate({"": np.setdiff1d(np.arange(90), cells["HELD_OUT"]), "_new": cells["HELD_OUT"]}.items()):
                 combos = np.resize(combos, 3_200)
@@ -88,7 +88,8 @@ def info(dataset, seeds=(42, 1, 2)):
             model = cells[network](painter, body, cells["blind_head"](), cells["finder"]())
             model([np.zeros((1, 16), "float32"), np.zeros((1, 12), "float32")])
             model.finder(model.body(np.zeros((1, 28, 28, 1), "float32")))
-            history = cells["train"](model, f"12-info-{kind}", steps["info_steps"], cells["without_label"], len(digits.x_train))
+            prepare, count = cells["without_label"], len(digits.x_train)
+            history = cells["train"](model, f"12-info-{kind}", steps["info_steps"], prepare, count, batch_size=40)
             rng, count = np.random.default_rng([seed, 9]), cells["rounds"] * cells["evaluator"].count
             codes, dials = np.arange(count) % 10, rng.uniform(-1, 1, (count, 2))
             c = np.concatenate([np.eye(10)[codes], dials], axis=1)
