@@ -47,8 +47,7 @@ def lesson(name, dataset):
     (cell,) = lessons.tagged(notebook, "parameters")
     chosen = {"profile": "quick", "dataset": dataset, "pretrained": dataset == "mnist"}
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in chosen.items() if f"{key} =" in cell.source)
-    kept = {file: variable for file, variable in LESSONS[name].items() if (dataset, file) != ("digits", "12_infogan")}
-    keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in kept.items())  # 그 하나는 lesson_12가 만들어요
+    keep = "".join(f"keep({file!r}, run, {variable})\n" for file, variable in LESSONS[name].items())
     imports = "from tools.build_samples.common import KEPT, coarse, keep\nfrom tools.build_samples.lesson_13 import next_domain\n"
     notebook.cells.append(nbformat.v4.new_code_cell(imports + keep))
     os.environ["COURSE_STATIC"] = "1"
