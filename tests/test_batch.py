@@ -1,6 +1,7 @@
 """강사의 묶음: 시작하기 전에 모두 검사하고, 남은 것만 실행하고, 실패를 있는 그대로 말해요."""
 
 import ast
+import gc
 import json
 import os
 import socket
@@ -38,6 +39,7 @@ def command(capsys):
 
     def command(*arguments):
         capsys.readouterr()
+        gc.collect()  # 앞에서 닫히지 못한 Dask의 Client. 다음 것이 자물쇠를 쥔 동안 치워지면 영영 멈춰요(distributed의 LoopRunner)
         code = main(list(map(str, arguments)))
         return code, "".join(capsys.readouterr())
 
