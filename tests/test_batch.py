@@ -330,6 +330,12 @@ def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
     assert code == 2 and "gs://…@곳/x" in said and "s3cret" not in said
 
 
+def test_a_plan_that_cannot_be_retried_says_what_to_do(command, tmp_path):
+    (tmp_path / "plan.json").write_text('{"spec": {}, "titles": {}, "jobs": []}', "utf-8")
+    code, said = command("retry", tmp_path)
+    assert code == 2 and "run을 한 번 다시" in said
+
+
 def test_status_only_looks(command, tmp_path):
     (tmp_path / "plan.json").write_text('{"spec": {}, "titles": {}, "jobs": []}', "utf-8")
     (tmp_path / ".lock").mkdir()  # 쓸 수 없는 잠금. 관리자(root)에게도요

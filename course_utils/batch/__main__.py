@@ -93,6 +93,8 @@ def _run(options):
 def _retry(options):
     folder = Folder(options.out)
     spec = folder.plan()["spec"]
+    if "auto" not in spec:  # 손으로 고쳤거나 다른 판이 쓴 것
+        raise CourseError(f"{options.out}의 계획을 알아볼 수 없어요. 같은 run을 한 번 다시 실행해 주세요.")
     return _do(spec, folder, _how(options), again=(DIED, FAILED), dry=False)
 
 
