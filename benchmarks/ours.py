@@ -22,7 +22,7 @@ POINTS = 100  # 학습률의 일정을 경쟁자에게 건넬 때 나누는 수
 # 학습하는 줄에 나오지만 보여 주기만 하는 것들. 그리거나 재지 않게 비워 둬요
 SHOWN = dict.fromkeys(("draw_rebuilt", "draw_samples", "page_z", "page_epochs")) | {
     "Album": lambda *_: None, "ruler": keras.callbacks.Callback(),
-}  # fmt: skip
+}
 
 
 class OurModel:
@@ -229,7 +229,7 @@ class WGAN(Adversarial):
 
 MODELS = {
     "ae": Autoencoder, "conv_vae": ConvVAE, "dense_vae": DenseVAE, "gan": DenseGAN, "dcgan": DCGAN, "wgan": WGAN,
-}  # fmt: skip
+}
 
 
 def probe(images, latent, batch=32):
@@ -254,7 +254,7 @@ def described(networks):
             for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)
         ]
         for name, network in networks.items()
-    }  # fmt: skip
+    }
 
 
 def checks(ours, images):

@@ -102,7 +102,7 @@ def compete(key, images, rounds, seconds, contestants):
             for title, player in players.items():
                 done, took = player.run(seconds)
                 rates[title].append(done / took)
-            print(f"  {number + 1}/{rounds}바퀴: " + ", ".join(f"{t} {r[-1]:,.0f}" for t, r in rates.items() if t != GEMM), flush=True)  # fmt: skip
+            print(f"  {number + 1}/{rounds}바퀴: " + ", ".join(f"{t} {r[-1]:,.0f}" for t, r in rates.items() if t != GEMM), flush=True)
         counter = next((player for title, player in players.items() if title.startswith("PyTorch, f")), None)
         results = {t: Result(rates[t], first[t], player.ask("peak_memory")) for t, player in players.items()}
         return results, counter and counter.ask("flops")
@@ -144,7 +144,7 @@ def rows(results, flops=None):
         table.append([
             title + " ←" * (title == rival), f"{middle:,.0f}", f"{min(result.rates):,.0f}–{max(result.rates):,.0f}",
             ratio, spread, f"{result.first:.1f}", f"{result.memory:,.0f}", share,
-        ])  # fmt: skip
+        ])
     return table
 
 
@@ -182,7 +182,7 @@ def main(arguments=None):
         results, flops = compete(key, images, chosen.rounds, chosen.seconds, entries(key))
         work = f" · 그림 한 장에 {flops / 1e6:.1f} MFLOP" if flops else ""
         peak = max(results[GEMM].rates) / 1e9
-        print(f"\n**{TASKS[key].title}{work} · GEMM {peak:.0f} GFLOP/s**\n\n{table(HEAD, rows(results, flops))}\n", flush=True)  # fmt: skip
+        print(f"\n**{TASKS[key].title}{work} · GEMM {peak:.0f} GFLOP/s**\n\n{table(HEAD, rows(results, flops))}\n", flush=True)
         record["models"][key] = {name: result._asdict() for name, result in results.items()}
         if chosen.json:
             chosen.json.write_text(json.dumps(record, ensure_ascii=False, indent=1), "utf-8")

@@ -17,7 +17,7 @@ WORDS = {  # 테마의 단추가 영어로 하거나 잘못 띄어 쓴 말
     "Color mode": "화면의 밝기", "Light": "밝게", "Dark": "어둡게", "System Settings": "컴퓨터의 설정대로", "Search...": "검색",
     "previous page": "이전 쪽", "next page": "다음 쪽", "Back to top": "맨 위로", "Skip to main content": "본문으로",
     "Link to this heading": "이 제목의 주소", "Toggle hidden content": "접은 것을 펼치기", "Version warning": "판의 알림",
-}  # fmt: skip
+}
 SAID = re.compile(rf"""(="|</i>|"#main-content">)({"|".join(map(re.escape, WORDS))})(?=["<])""")
 
 

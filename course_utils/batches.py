@@ -70,8 +70,8 @@ def _jitter(batch, seed):
         cosine, -sine, center - center * cosine + center * sine + right,
         sine, cosine, center - center * sine - center * cosine + down,
         zero, zero,
-    ]  # fmt: skip
+    ]
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=batch, transforms=tf.stack(rows, axis=1), output_shape=[28, 28], fill_value=0.0,
         interpolation="BILINEAR", fill_mode="CONSTANT",
-    )  # fmt: skip
+    )

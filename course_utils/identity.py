@@ -20,7 +20,7 @@ TOLD = (
 )
 CHANGING = (  # 만들거나 부를 때마다 달라지는 속성
     "name", "output_names", "input_names", "params", "train_function", "test_function", "predict_function",
-)  # fmt: skip
+)
 
 
 def identity(model, *things):

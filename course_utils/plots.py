@@ -188,13 +188,13 @@ class Diagram:
         arrow = FancyArrowPatch(
             a, b, patchA=patch_a, patchB=patch_b, shrinkA=2, shrinkB=2, arrowstyle="-|>", mutation_scale=11, zorder=2,
             color=COLORS[color], lw=1.4, ls="--" if backward else "-", connectionstyle=f"arc3,rad={bend}",
-        )  # fmt: skip
+        )
         self._axis.add_patch(arrow)
         if text:
             middle_x, middle_y = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
             away_x, away_y = bend / 2 * (b[1] - a[1]), bend / 2 * (a[0] - b[0])
             self.text(middle_x + away_x, middle_y + away_y, text, color=COLORS[color], zorder=5,
-                      bbox={"fc": "white", "ec": "none", "pad": 1})  # fmt: skip
+                      bbox={"fc": "white", "ec": "none", "pad": 1})
 
     def _place(self, patch, x, y):
         self._axis.add_patch(patch)

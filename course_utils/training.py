@@ -12,7 +12,7 @@ STEPS_TOGETHER = 25  # 파이썬으로 돌아오지 않고 잇달아 가는 스�
 def fit(
     model, x, batch_size, epochs, *, run, name,
     steps_per_epoch=None, prepare=None, augment=False, callbacks=(), draw=None,
-):  # fmt: skip
+):
     """`model.fit`처럼 학습하되, 끊기면 다음에 이어서 하고, 어디까지 왔는지 보여 줘요.
 
     여러 스텝을 묶음 하나로 이어 가요(`fast.several_steps`). 한 에폭의 스텝을 나누는 수만큼씩이라, 그런 수가 없으면
@@ -50,7 +50,7 @@ def fit(
             batches.shuffled(x, batch_size, run.seed, epoch * steps, augment=augment, pack=pack),
             epochs=epochs, initial_epoch=epoch, steps_per_epoch=steps // pack, shuffle=False, verbose=0,
             callbacks=[*callbacks, saved, Progress(draw, last_logs)],
-        )  # fmt: skip
+        )
     finally:
         model.train_function = kept  # 모델은 받은 그대로 돌려줘요. 다음의 model.fit은 Keras의 것이에요
     return {key: np.array(values) for key, values in saved.history.items()}

@@ -29,7 +29,7 @@ run.one_of("digit", digit, (0, *range(2, 10)))
 
 
 def lesson(folder, name, *cells, metrics="answer=seed * 10 + (latent_dim or 0)", parameters=PARAMETERS, settings="",
-           kernel="python3"):  # fmt: skip
+           kernel="python3"):
     """작은 레슨을 쓰고 그 경로를 돌려줘요. 셀들은 매개변수와 settings 다음, 지표를 남기는 셀 앞에 놓여요.
 
     Args:
@@ -59,7 +59,7 @@ def begin(*arguments, **environment):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # 뒤에서(&) 도는 시험도 Ctrl-C를 받게
         env=os.environ | {"PYTHONUTF8": "1", "COURSE_DATASET": "digits", "COURSE_PROFILE": "smoke"} | environment,
-    )  # fmt: skip
+    )
 
 
 def batch(*arguments, **environment):

@@ -59,7 +59,7 @@ def small(tmp_path):
         ("1:30", "1:30"), ("C:\\data\\x.npz", "C:\\data\\x.npz"), ("a: b", "a: b"), ("[", "["), ("한글 값", "한글 값"),
         ("1, 2", "1, 2"), ("1 # 글", "1 # 글"), ("1]\nx = [2", "1]\nx = [2"), ("{a = 1}", "{a = 1}"), ("", ""), ("a\"b'c", "a\"b'c"),
     ],
-)  # fmt: skip
+)
 def test_values_keep_their_type(text, value):
     parsed = plan.parse_value(text)
     assert parsed == value and type(parsed) is type(value)
@@ -71,7 +71,7 @@ def test_values_keep_their_type(text, value):
         ("2,8", [2, 8]), ("0.1, 1e-4", [0.1, 1e-4]), ("a,b", ["a", "b"]), ("bce,1", ["bce", 1]), ("None,2", [None, 2]),
         ("a,\"b\"", ["a", "b"]), ("'a,b','c'", ["a,b", "c"]), ("[1, 2],[3]", [[1, 2], [3]]), ("true", [True]),
     ],
-)  # fmt: skip
+)
 def test_grids_keep_their_types(text, values):
     assert plan.parse_grid(f"axis={text}") == ("axis", values)
 
@@ -118,7 +118,7 @@ def test_duplicates_collapse(small):
         ("profile", "fast", "smoke"), ("dataset", "cifar", "digits"), ("dataset", "없는.npz", "파일이 없어요"),
         ("dataset", [1], "digits"), ("n_data", [float("inf")], "유한한"),
     ],
-)  # fmt: skip
+)
 def test_wrong_values_are_refused_before_anything_starts(small, name, value, words):
     for spec in ({"parameters": {name: value}}, {"grid": {name: [value]}}):
         with pytest.raises(CourseError, match=f"01_a: {name}=") as error:
@@ -180,7 +180,7 @@ def test_a_profile_that_the_notebook_cannot_take_is_refused(tmp_path):
         ["-p", "digit", 0, "-p", "digit", 2], ["--grid", "digit=0", "--grid", "digit=2"], ["--seeds", 0, "--seeds", 1],
         ["--seeds", 0, "-p", "seed", 1], ["--profile", "smoke", "--profile", "quick"], ["--profile", "smoke", "-p", "profile", "quick"],
     ],
-)  # fmt: skip
+)
 def test_a_value_given_twice_is_refused(command, tmp_path, small, arguments):
     code, said = command("run", small, *arguments, "--out", tmp_path / "out")
     assert code == 2 and "두 번 적었어요" in said
@@ -238,7 +238,7 @@ def test_plan_file_says_the_same_as_the_command_line(command, tmp_path, small):
         ("lessons = ['{small}']\nseeds = 1\n[parameters]\nseed = 3", "두 번"),
         ("lessons = ['a.ipynb']\nprofile = 3", "profile"), ("x = " + "[" * 5000, "TOML"),
     ],
-)  # fmt: skip
+)
 def test_wrong_plan_files_are_named(command, tmp_path, small, text, words):
     (tmp_path / "plan.toml").write_text(text.replace("{small}", small), "utf-8")
     code, said = command("run", tmp_path / "plan.toml", "--out", tmp_path / "out")
@@ -259,7 +259,7 @@ def test_wrong_plan_files_are_named(command, tmp_path, small, text, words):
         (["{small}", "--jobs"], "쓰는 법"), (["{small}", "-p", "title", SECRET], "…@host/x.npz'에 비밀번호"),
         (["{small}", "-p", "dataset", SECRET], "…@host/x.npz"),
     ],
-)  # fmt: skip
+)
 def test_wrong_commands_are_refused_in_korean(command, monkeypatch, tmp_path, small, arguments, words):
     monkeypatch.setattr(run, "ANSWER_SECONDS", 1)
     monkeypatch.setattr(runtime, "gpu_name", lambda: "GPU" if "3" in arguments else None)
@@ -447,7 +447,7 @@ def test_failures_are_records_and_the_rest_goes_on(mixed):
     for name, status, words in (
         ("02_wrong", "실패", "값 3은 – 안 돼요"), ("03_exit", "실패", "sys.exit"), ("04_slow", "실패", "셀의 제한 시간 6초"),
         ("05_dies", "끊김", "커널이 죽었어요"),
-    ):  # fmt: skip
+    ):
         record = found[f"{name}__seed=1"]
         assert record["status"] == status and words in record["error"]["message"], record
     assert found["02_wrong__seed=1"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=1"]["error"]["source"]
@@ -474,7 +474,7 @@ def test_kernels_get_their_share_of_cores_and_a_static_course(mixed):
     assert ast.literal_eval(printed) == {
         "OMP_NUM_THREADS": share, "TF_NUM_INTRAOP_THREADS": share, "COURSE_STATIC": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline", "MALLOC_TRIM_THRESHOLD_": None,
-    }  # fmt: skip
+    }
 
 
 def test_the_figure_and_the_chief_metric_are_what_the_notebook_says(mixed):
@@ -593,7 +593,7 @@ def test_remote_folder_on_a_loopback_s3_server(command, monkeypatch, tmp_path):
         client = boto3.client(
             "s3", endpoint_url=environment["AWS_ENDPOINT_URL"], aws_access_key_id="x", aws_secret_access_key="x",
             region_name="us-east-1",
-        )  # fmt: skip
+        )
         client.create_bucket(Bucket="course")
         out = "s3://course/가을/vae"
         code, said = batch("run", path, "--seeds", 0, "--out", out, **environment)

@@ -159,7 +159,7 @@ class Cluster:
             [sys.executable, "-m", "dask", *map(str, arguments)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | environment,
             cwd=self._folder,
-        )  # fmt: skip
+        )
         self.processes.append(process)
         return process
 

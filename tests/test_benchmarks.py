@@ -108,7 +108,7 @@ def torch_player(key, images, start, options):
         checks=player.checks, seen=seen, sound=sound, flops=player.flops(),
         rates=[optimizer.param_groups[0]["lr"] for _, optimizer, _ in player.peer.players],
         snapshot=player.snapshot(5) if key in quality.GOALS else None,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_flops_are_counted_by_hand_too(images, starts, torch_process):
         ("wgan", "09_wgan", "def adam(rate, steps, beta_1=0.0, beta_2=0.9)", "def adam(rate, steps, beta_1=0.0, beta_2=0.8)",
          {"beta": 0.8}),
     ],
-)  # fmt: skip
+)
 def test_a_change_in_the_lesson_reaches_its_rival(
     images, starts, tmp_path, monkeypatch, key, notebook, old, new, expected
 ):
@@ -223,7 +223,7 @@ def test_growth(images):
 def test_startup_sees_the_first_step():
     model = "keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])"
     cells = ["a = 1", "import keras\nimport numpy as np", f"model = {model}; model.compile(loss='mse')",
-             "model.fit(np.zeros((9, 2)), np.zeros(9), batch_size=1, verbose=0)", "1 / 0"]  # fmt: skip
+             "model.fit(np.zeros((9, 2)), np.zeros(9), batch_size=1, verbose=0)", "1 / 0"]
     for chosen in (cells, ["a = 1", "import math"]):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in chosen])
         notebook.cells[1].metadata["tags"] = ["imports"]

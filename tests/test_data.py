@@ -50,7 +50,7 @@ def test_digits_are_1797_real_images(capsys):
     assert np.bincount(digits.y_test).tolist() == [30] * 10
     assert np.bincount(np.concatenate([digits.y_train, digits.y_test])).tolist() == [
         178, 182, 177, 183, 181, 182, 181, 179, 174, 180,  # UCI 시험 집합의 숫자별 장수
-    ]  # fmt: skip
+    ]
     assert "digits" in capsys.readouterr().out
 
 
@@ -122,7 +122,7 @@ def test_damaged_files_are_refused_and_kept(good, save, damage):
     ({"y_test": np.zeros(4, np.uint8)}, ["y_test", "(4,)", "(5,)"]),
     ({"y_test": np.array(list("01234"))}, ["y_test", "정수"]),
     ({"x_train": np.array([object()] * 12)}, ["읽지 못했어요"]),  # pickle은 열지 않아요
-])  # fmt: skip
+])
 def test_wrong_contents_are_named(good, save, change, words):
     with pytest.raises(CourseError) as caught:
         data.load(save(good | change))
@@ -144,7 +144,7 @@ def test_missing_key_missing_file_and_folder(good, save, tmp_path):
     ({}, dict(at_least=128), ["학습 그림이 12장뿐", "128장이 필요"]),
     ({"y_train": np.full(12, 7)}, dict(of_each=1), ["학습 그림에 숫자 0(0장)", "숫자마다 1장"]),
     ({"x_test": np.ones((5, 28, 28), np.uint8)}, {}, ["시험 그림 5장이 모두 똑같아요"]),
-])  # fmt: skip
+])
 def test_needs_of_a_lesson_are_checked_before_training(good, save, change, needs, words):
     with pytest.raises(CourseError) as caught:
         data.load(save(good | change), **needs)
@@ -249,7 +249,7 @@ def server():
 @pytest.mark.parametrize("kind, words", [
     ("login", "MNIST가 아니에요"), ("half", "끊겼어요"), ("stalled", "응답이 없어요"), ("slow", "너무 느려서"),
     ("forbidden", "서버의 답이 403"), ("redirect", "끊겼어요"), ("refused", "연결하지 못했거나"), ("dns", "응답이 없어요"),
-])  # fmt: skip
+])
 def test_hostile_network_falls_back_to_digits(no_mnist, monkeypatch, server, capsys, kind, words):
     monkeypatch.setattr(download, "MNIST_URL", server + kind)
     stall, quick = (0.5, 1) if kind in ("stalled", "slow", "dns") else (10, 20)  # 기다리지 않는 사고는 컴퓨터가 바빠도 제 까닭을 말하게

@@ -92,7 +92,7 @@ def small_wgan():
 
 MODELS = {
     "06": lambda: opinionated("GAN"), "06-ema": lambda: opinionated("SteadyGAN"), "08": small_dcgan, "09": small_wgan,
-}  # fmt: skip
+}
 
 
 def judge_of(model):

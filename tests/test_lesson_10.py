@@ -20,7 +20,7 @@ def names():
     return load_cells(
         "10_autoregressive", "counting", "tiny", "base", "nade", "train", "made", "pixelcnn", "gradients", "naive",
         "painter",
-    )  # fmt: skip
+    )
 
 
 def opinionated(names, kind):
@@ -154,7 +154,7 @@ def test_shipped_orders_say_what_the_lesson_says(dataset):
 
 @pytest.mark.parametrize(("kind", "size", "on_mnist", "on_digits"), [
     ("NADE", 500, 91, 100), ("MADE", 500, 90, 104), ("PixelCNN", 32, 89, 91),
-])  # fmt: skip
+])
 def test_pretrained_models_reach_their_nats(names, kind, size, on_mnist, on_digits):
     """저장소의 가중치: MNIST의 시험 이미지에서 89.2, 88.2, 86.8나트, digits의 첫 100장에서 97.6, 101.2, 88.7나트였어요."""
     real = "COURSE_MNIST" in os.environ

@@ -108,7 +108,7 @@ def test_each_loss_moves_only_its_own_networks(cells, kind):
         before = [[v.numpy() for v in part] for part in (painter, judges)]
         gan.train_step(prepare(numbers(8)))
         moved = [[np.abs(v.numpy() - old).max() > 0 for v, old in zip(part, olds, strict=True)]
-                 for part, olds in zip((painter, judges), before, strict=True)]  # fmt: skip
+                 for part, olds in zip((painter, judges), before, strict=True)]
         assert any(moved[0]) == (g_rate > 0) and any(moved[1]) == (d_rate > 0)
         others = [v.path for v in judges]
         assert not any(v.path in others for v in painter)
@@ -156,11 +156,11 @@ def test_captions_are_true_and_held_out_combinations_never_appear(cells):
     """학습에 나오는 문장: 맞는 문장은 그림에서 잰 것과 같고, 틀린 문장은 어긋나고, 빼 둔 조합은 그림에도 문장에도 없어요."""
     _, prepare = model(cells, "text")
     said = {cells["bag"](sentence).tobytes(): number for number, shape in enumerate(cells["SHAPES"])
-            for sentence in cells["sentences"](*shape)}  # fmt: skip
+            for sentence in cells["sentences"](*shape)}
     assert len(said) == 540  # 문장마다 낱말 가방이 달라요
     digit, thick, lean = cells["SHAPES"].T
     measured = cells["shape_of"](cells["x_seen"], cells["labels"][~np.isin(
-        cells["shape_of"](cells["x_train"], cells["labels"]), cells["HELD_OUT"])])  # fmt: skip
+        cells["shape_of"](cells["x_train"], cells["labels"]), cells["HELD_OUT"])])
     seen_right, near = [], []
     for start in range(0, len(cells["x_seen"]), 300):
         batch = tf.range(start, min(start + 300, len(cells["x_seen"])), dtype="float32")[:, None]
@@ -204,7 +204,7 @@ def test_interrupted_training_resumes_exactly(cells, kind, tmp_path, capsys, mon
         return gan, training.fit(
             gan, np.arange(64, dtype="float32"), 16, 4, run=run, name="gan", prepare=prepare, steps_per_epoch=1,
             callbacks=[stop],
-        )  # fmt: skip
+        )
 
     resumes_exactly(train, tmp_path, capsys, monkeypatch)
 

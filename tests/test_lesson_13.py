@@ -10,7 +10,7 @@ from course_utils.lessons import load_cells
 
 NAME = "13_image_translation"
 TAGS = ("sketches", "players", "networks", "field", "seen", "game", "pix2pix", "train", "pair-score", "looks", "cycle", "cyclegan",
-        "two-way-score", "hidden", "domains", "stargan", "star-score", "drawing")  # fmt: skip
+        "two-way-score", "hidden", "domains", "stargan", "star-score", "drawing")
 SGD, ops = keras.optimizers.SGD, keras.ops
 KINDS = ("pix2pix", "cyclegan", "stargan")
 
@@ -61,7 +61,7 @@ def test_each_side_moves_only_in_its_own_turn(cells, kind):
         before = [[v.numpy() for v in side.trainable_variables] for side in sides]
         game.train_step(batch(x, prepare))
         moved = [any(np.abs(v.numpy() - old).max() > 0 for v, old in zip(side.trainable_variables, olds, strict=True))
-                 for side, olds in zip(sides, before, strict=True)]  # fmt: skip
+                 for side, olds in zip(sides, before, strict=True)]
         assert moved == [g_rate > 0] * len(game.makers) + [d_rate > 0] * len(game.judges)
 
 

@@ -10,7 +10,7 @@ from course_utils.lessons import load_cells
 
 NAME = "14_patches_restoration"
 TAGS = ("toy", "from-08", "networks", "restorer", "train", "many", "measure", "sr", "parts", "puzzle-networks", "puzzle",
-        "puzzle-measure", "psnr")  # fmt: skip
+        "puzzle-measure", "psnr")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_known_pixels_stay_and_the_hole_depends_on_nothing_inside(cells, images)
     z = np.random.default_rng(0).normal(size=(2, len(images), 16)).astype("float32")
     spoiled = np.where(cells["HOLE"] > 0, -images, images)
     made, same, other = (np.asarray(model.generator([model.evidence(x), noise])) for x, noise in
-                         ((images, z[0]), (spoiled, z[0]), (images, z[1])))  # fmt: skip
+                         ((images, z[0]), (spoiled, z[0]), (images, z[1])))
     assert np.array_equal(made[:, ~hole], images[:, ~hole])
     assert np.array_equal(made, same) and np.abs(made - other)[:, hole].max() > 1e-4
 
@@ -175,7 +175,7 @@ def test_each_network_moves_only_by_its_own_loss(cells, images, kind):
         before = [[v.numpy() for v in network.trainable_variables] for network in networks]
         model.train_step(tf.constant(images[:8]))
         moved = [any(np.abs(v.numpy() - old).max() > 0 for v, old in zip(network.trainable_variables, olds, strict=True))
-                 for network, olds in zip(networks, before, strict=True)]  # fmt: skip
+                 for network, olds in zip(networks, before, strict=True)]
         assert moved == [g_rate > 0, d_rate > 0]
 
 

@@ -153,7 +153,7 @@ def test_old_layers_keep_learning_and_absent_layers_rest(cells, digits, eager):
         before = [[v.numpy() for v in part.trainable_variables] for part in parts]
         model.train_step(real)
         moved = [any((v.numpy() != old).any() for v, old in zip(part.trainable_variables, olds, strict=True))
-                 for part, olds in zip(parts, before, strict=True)]  # fmt: skip
+                 for part, olds in zip(parts, before, strict=True)]
         here = [k <= stage for k in range(3)]
         gray = [k in (stage - 1, stage) for k in range(3)]
         assert moved == here + here + gray + gray
@@ -216,7 +216,7 @@ def test_each_network_moves_only_in_its_own_turn(cells, digits, eager):
         before = [[v.numpy() for v in net.trainable_variables] for net in nets]
         model.train_step(ops.convert_to_tensor(tanh(digits[:8])))
         moved = [any((v.numpy() != old).any() for v, old in zip(net.trainable_variables, olds, strict=True))
-                 for net, olds in zip(nets, before, strict=True)]  # fmt: skip
+                 for net, olds in zip(nets, before, strict=True)]
         assert moved == [g_rate > 0, d_rate > 0]
 
 
@@ -225,7 +225,7 @@ def test_multiplications_are_those_of_the_layers(cells):
     model = gan(cells)
     for stage in range(3):
         nets = [*model.generator.blocks[: stage + 1], model.generator.to_gray[stage],
-                *model.discriminator.blocks[: stage + 1], model.discriminator.from_gray[stage]]  # fmt: skip
+                *model.discriminator.blocks[: stage + 1], model.discriminator.from_gray[stage]]
         total = 0
         for equalized in (layer for net in nets for layer in net.layers if isinstance(layer, cells["Equalized"])):
             layer = equalized.layer
@@ -244,7 +244,7 @@ def test_interrupted_training_resumes_exactly_through_a_stage_change(cells, digi
         return model, training.fit(
             model, digits, 4, 4, run=run, name="gan", steps_per_epoch=1, prepare=cells["to_tanh"],
             callbacks=[cells["Grow"](1), cells["Album"](np.ones((2, 32)), [1, 3], 1), stop],
-        )  # fmt: skip
+        )
 
     record = resumes_exactly(train, tmp_path, capsys, monkeypatch)
     assert record["caption"][:, 0].tolist() == [7, 14]

@@ -36,7 +36,7 @@ def world(cells):
         "test_labels": digits.y_test, "labels": digits.y_train, "features": features.astype("float64"), "chances": chances,
         "near": np.median(metrics.nearest(test, train)[0]),
         "circles": {k: cells["radius"](real, k) for k in (3, 5)}, "among": cells["mean_of_pairs"](cells["cubic"](real, real)),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_every_adversary_wins_its_metric_or_ties_with_the_best(cells, world, mod
         "밀집도": lambda made, half: cells["density_coverage"](real, made["features"][half])[0],
         "포괄도": lambda made, half: cells["density_coverage"](real, made["features"][half])[1],
         "CAS": lambda made, half: cells["accuracy_score"](made["pixels"][half], made["labels"][half], world["test"], world["test_labels"]),
-    }  # fmt: skip
+    }
 
     def spread(made, score):
         return cells["spread_of"](lambda half: score(made, half), n, 10, np.random.default_rng(0))

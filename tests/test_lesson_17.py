@@ -12,7 +12,7 @@ NAME = "17_flow_diffusion"
 TAGS = (
     "coupling", "cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train",
     "ddpm-painter", "digit-flow", "minus-elbo",
-)  # fmt: skip
+)
 ops = keras.ops
 
 
@@ -212,7 +212,7 @@ def test_one_step_from_any_noise_is_the_mean_of_the_data(cells):
 
     noise = np.random.default_rng(0).normal(size=(50, 2))
     path = cells["walk"](lambda x, a, b: solve(x.astype("float64"), tf.cast(a, "float64"), tf.cast(b, "float64")), cells["straight"],
-                         noise, np.linspace(1, 0, 2))  # fmt: skip
+                         noise, np.linspace(1, 0, 2))
     assert np.allclose(path[-1], points.mean(axis=0), atol=1e-5)
 
 

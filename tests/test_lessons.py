@@ -161,7 +161,7 @@ def test_nats_per_image_is_the_sum_over_pixels(names_02, data):
     "labels, rate, from_logits, first, last",
     [((0, 1), 1.0, True, 0.693, 0.336), ((0, 1), 0.0, True, 0.693, 0.693),
      ((0, 1), 1.0, False, 8.33, 8.33), ((-1, 1), 1.0, True, 0.693, -89)],
-)  # fmt: skip
+)
 def test_the_four_runs_to_diagnose_in_02(labels, rate, from_logits, first, last):
     """문제 02-3의 표: 7절의 모델을 네 가지로 학습시킨 처음과 끝의 손실."""
     rng = np.random.default_rng(3)

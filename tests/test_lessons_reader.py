@@ -21,7 +21,7 @@ def test_everything_the_others_need_is_read_without_running(path):
     assert found.parameters == {
         "profile": "auto", "dataset": "auto", "seed": 1, "latent_dim": None, "n_data": None, "digit": 0, "rate": 0.1,
         "title": "그림", "fast": False,
-    }  # fmt: skip
+    }
     assert found.table == {"latent_dim": (2, 4, 8), "n_data": (3, 4, 5), "width": (0.5, 1.0, 2.0)}
 
 
@@ -77,7 +77,7 @@ SEED = ("seed = 1", "parameters", "code")
             "if True:\n    seed = 1", "seed = (", "seed += 1", "import os", "seed: int",
         )),
     ],
-)  # fmt: skip
+)
 def test_parameters_that_cannot_be_placed_are_refused(tmp_path, cells, words):
     with pytest.raises(CourseError, match=words):
         lessons.read(notebook(tmp_path / "a.ipynb", *cells))
@@ -93,7 +93,7 @@ def test_parameters_that_cannot_be_placed_are_refused(tmp_path, cells, words):
         ("def f(seed):\n    seed = 2\n    return [seed for seed in x]", {"f"}), ("f(seed=3)", set()), ("x.seed = 3", set()),
         ("seed = (", set()),
     ],
-)  # fmt: skip
+)
 def test_names_bound_by_other_cells(tmp_path, source, found):
     read = lessons.read(notebook(tmp_path / "a.ipynb", SEED, (source, None, "code")))
     assert set(lessons.bound_elsewhere(read)) == found

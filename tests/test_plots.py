@@ -58,7 +58,7 @@ def test_font_comes_from_the_package_a_name_or_a_file(only_dejavu, monkeypatch, 
 @pytest.mark.parametrize("chosen, words", [
     ("NanumGotik", "설치된 글꼴의 이름"), ("/없는/글꼴.ttf", "글꼴 파일"), (__file__, "글꼴 파일"), ("/", "글꼴 파일"),
     ("DejaVu Sans", "한글이 없어요"),
-])  # fmt: skip
+])
 def test_a_font_that_cannot_be_used_is_named(monkeypatch, chosen, words):
     monkeypatch.setenv("COURSE_FONT", chosen)
     with pytest.raises(CourseError, match=words) as caught:

@@ -20,7 +20,7 @@ MINUTES = (0.1, 1, 2)
     ("smoke", "auto", "smoke"),
     ("smoke", "full", "full"),  # 직접 적은 값은 환경 변수가 바꾸지 못해요
     ("", "auto", "quick"),  # 이 시험은 GPU가 없는 것처럼 봐요
-])  # fmt: skip
+])
 def test_profile_is_resolved(monkeypatch, capsys, environment, profile, expected):
     monkeypatch.setattr("course_utils.runtime.gpu_name", lambda: None)
     monkeypatch.setenv("COURSE_PROFILE", environment)
@@ -76,7 +76,7 @@ def test_home_of_checkpoints_is_expanded(monkeypatch, tmp_path):
     (dict(seed=2**31), ["seed=2147483648"]),  # 레슨이 seed + k를 써도 NumPy의 범위 안이게
     (dict(seed=1.5), ["seed=1.5"]),
     (dict(seed=True), ["seed=True"]),
-])  # fmt: skip
+])
 def test_bad_arguments_are_named(arguments, words):
     with pytest.raises(CourseError) as caught:
         start(**arguments, minutes=MINUTES)
@@ -167,7 +167,7 @@ def test_old_keras_is_named(monkeypatch):
     ("https://곳/x?token=abc", "https://곳/x?token=…"),
     ("https://곳/x?api_key=abc&keyword=고양이&design=3", "https://곳/x?api_key=…&keyword=고양이&design=3"),
     ("메일은 a@b.c, 주소는 https://b.c/@d", "메일은 a@b.c, 주소는 https://b.c/@d"),
-])  # fmt: skip
+])
 def test_secrets_in_addresses_are_hidden(text, hidden):
     assert hide_secrets(text) == hidden and str(CourseError(text)) == hidden
 

@@ -240,7 +240,7 @@ def test_other_code_is_another_training_but_comments_and_names_are_not():
     changes = (
         ("2.0", "3.0"), ("** 2", "** 4"), ("relu", "tanh"), ("x + 1.0", "x - 1.0"), ("1e-3", "1e-2"), ("= 7.0", "= 8.0"),
         (": 0.5", ": 0.6"), ("by=0.75", "by=0.7"), ("shift=0.25", "shift=0.2"), ("self.core(scale(x))", "self.core(x)"), ("random_seed(0)", "random_seed(1)"),
-    )  # fmt: skip
+    )
     names = {digest(LESSON.replace(old, new)) for old, new in changes if old in LESSON}
     assert len(names | {first}) == len(changes) + 1
 

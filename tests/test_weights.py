@@ -18,7 +18,7 @@ def folder(tmp_path, monkeypatch):
 
 def network(units=5):
     return Sequential([Input((8, 8, 1)), layers.Conv2D(3, 3), layers.BatchNormalization(), layers.Flatten(),
-                       layers.Dense(units)])  # fmt: skip
+                       layers.Dense(units)])
 
 
 def test_saved_weights_come_back_within_a_step_of_the_scale(folder):
@@ -54,7 +54,7 @@ def test_wrong_or_damaged_files_are_refused(folder):
 @pytest.mark.parametrize(("kind", "sizes", "on_mnist", "on_digits"), [
     ("conv", (2,), -144, -203),
     ("dense", (20, 800), -98, -120),
-])  # fmt: skip
+])
 def test_pretrained_vaes_reach_their_bounds(kind, sizes, on_mnist, on_digits):
     """저장소의 가중치를 05의 셀로 만든 모델에 담으면 시험 이미지의 ELBO가 적어 둔 값을 넘어요.
 

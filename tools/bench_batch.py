@@ -24,7 +24,7 @@ def bare(path, folder, count):
         papermill.execute_notebook(
             path, folder / f"{seed}.ipynb", parameters={"seed": seed}, progress_bar=False,
             extra_arguments=["--log-level=CRITICAL"],
-        )  # fmt: skip
+        )
     return (time.monotonic() - began) / count, (spent() - used) / count
 
 

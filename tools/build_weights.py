@@ -83,7 +83,7 @@ def wgan_09(steps=15_000):
     history = training.fit(
         model, mnist.x_train, 32, 20, steps_per_epoch=steps // 20, run=lesson["run"], name="09_wgan",
         prepare=lesson["to_tanh"], callbacks=[ruler],
-    )  # fmt: skip
+    )
     save(model.average, "09_wgan", history, lambda: sample_quality(mnist, lesson["draw_images"], model.average))
 
 

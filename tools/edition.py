@@ -21,7 +21,7 @@ from course_utils.errors import reason
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = (
     "course_utils", "data", "LICENSE", "LICENSE-CC-BY-4.0.md", "pyproject.toml", "requirements.txt", "requirements-colab.txt",
-)  # fmt: skip
+)
 LINK = re.compile(r"\[([^\[\]]+)\]\(([^()/]+\.ipynb)\)")
 TRACES = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", ".DS_Store")
 

@@ -51,7 +51,7 @@ def _parser():
     how.add_argument("--retries", metavar="수", default="2", help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")
     how.add_argument("--scheduler", metavar="주소", help="Dask 스케줄러(기본: 이 컴퓨터). 예: tcp://10.0.0.1:8786")
     how.add_argument("--resource", action="append", default=[], metavar="이름=수",
-                     help="일 하나에 필요한 Dask 자원. 예: GPU=1")  # fmt: skip
+                     help="일 하나에 필요한 Dask 자원. 예: GPU=1")
 
     usage = f"{PROG} run 노트북… [--out 폴더] [--profile 이름] [-p 이름 값] [--grid 이름=값,값] [--seeds 0..4] [선택…]"
     command = commands.add_parser("run", parents=[how], usage=usage, help="빠졌거나 바뀐 일을 실행해요")
@@ -59,9 +59,9 @@ def _parser():
     command.add_argument("--out", default="runs/batch", help="결과 폴더나 s3:// 같은 주소(기본 runs/batch)")
     command.add_argument("--profile", action="append", default=[], help="auto | smoke | quick | full")
     command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("이름", "값"),
-                         help="모든 레슨에 줄 매개변수")  # fmt: skip
+                         help="모든 레슨에 줄 매개변수")
     command.add_argument("--grid", action="append", default=[], metavar="이름=값,값",
-                         help="값마다 한 번씩. 여러 번 쓰면 모든 조합")  # fmt: skip
+                         help="값마다 한 번씩. 여러 번 쓰면 모든 조합")
     command.add_argument("--seeds", action="append", default=[], help="0..4나 1,3,7")
     command.add_argument("--skip-inapplicable", action="store_true", help="그 매개변수가 없는 레슨은 건너뛰어요")
     command.add_argument("--dry-run", action="store_true", help="할 일과 걸릴 시간만 보여 줘요")

@@ -27,7 +27,7 @@ from course_utils.errors import CourseError, reason
 RIGHT, WRONG, UNTOUCHED, UNREADABLE, FAILED, MISSING = "맞음", "틀림", "안 풂", "읽을 수 없음", "오류", "셀 없음"
 STATES = {
     exercises.RIGHT: RIGHT, exercises.WRONG: WRONG, exercises.UNTOUCHED: UNTOUCHED, exercises.UNREADABLE: UNREADABLE,
-}  # fmt: skip
+}
 TINTS = {RIGHT: "good", WRONG: "bad", UNTOUCHED: "soft", UNREADABLE: "died", FAILED: "died", MISSING: "soft"}  # 판정마다의 빛깔
 TIMED_OUT = 75  # 채점하는 프로세스가 제한 시간을 넘겨 스스로 끝낼 때의 종료 코드
 START_SECONDS = 180  # 강의의 셀을 smoke로 실행하는 데 넉넉한 시간
@@ -156,7 +156,7 @@ def _run(given, results, limit):
     environment = os.environ | dict.fromkeys(THREADS, "1") | {
         "COURSE_PROFILE": "smoke", "COURSE_DATASET": "digits", "COURSE_STATIC": "1", "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": str(lessons.NOTEBOOKS.parent), "PYTHONUTF8": "1", "MPLBACKEND": "agg",
-    }  # fmt: skip
+    }
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty,  # 학생의 코드가 여는 "파일.txt"는 여기예요
         tempfile.TemporaryFile("w+", encoding="utf-8") as asked,
@@ -167,7 +167,7 @@ def _run(given, results, limit):
         process = subprocess.Popen(
             [sys.executable, "-m", "course_utils.batch.examine"], cwd=empty, env=environment,
             stdin=asked, stdout=said, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        )
         late = False
         try:
             process.wait(limit)
@@ -240,4 +240,4 @@ def _page(submissions, folder):
             (title, list(exercises.problems(name[:2])), [one for one in done if one.lesson == name])
             for name, title in titles.items()
         ],
-    )  # fmt: skip
+    )

@@ -107,7 +107,7 @@ def environment():
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True, finalize=hide_homes, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    )
 
 
 def _row(record):

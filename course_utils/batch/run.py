@@ -122,7 +122,7 @@ class _Batch:
             worker.run_job, dataclasses.asdict(job), notebook, options.cell_seconds, options.job_seconds,
             peers, self._gpus, fingerprint(),
             key=job.id, resources=self._resources or None, retries=options.retries, pure=False,
-        )  # fmt: skip
+        )
 
     def _result(self, job, future, began):
         if future.status == "finished":
@@ -153,7 +153,7 @@ class _Display:
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
             console=console, disable=not console.is_terminal, transient=True,
-        )  # fmt: skip
+        )
         self._all = self._progress.add_task("묶음", total=len(seconds), note="")
 
     def __enter__(self):
@@ -256,7 +256,7 @@ def _local(jobs, resources, retries):
             cluster = LocalCluster(
                 n_workers=jobs, threads_per_worker=1, memory_limit=0, resources=resources, silence_logs=logging.CRITICAL,
                 dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},  # 8787번을 남과 다투지 않게
-            )  # fmt: skip
+            )
             break
         except RuntimeError as error:
             if not left:

@@ -26,7 +26,7 @@ FIGURE_TAG = "report-figure"
 FIGURE_WIDTH = 800
 SAME_EVERYWHERE = "모든 컴퓨터에 같은 저장소와 같은 requirements.txt를 준비해 주세요."
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-           "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
+           "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 SOMEONES_HOME = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\\s'\"]+|/root(?=/)")
 
@@ -104,7 +104,7 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
             source, None, parameters=job["parameters"], progress_bar=False, kernel_name="python3", language="python",
             on_notebook_start=watch.notebook_started, on_cell_start=watch.cell_started, timeout_func=watch.time_left,
             extra_arguments=["--log-level=CRITICAL"],
-        )  # fmt: skip
+        )
     except Exception as caught:
         status, *error = watch.explain(caught)
     executed = watch.notebook or source
@@ -114,7 +114,7 @@ def run_job(job, notebook, cell_seconds, job_seconds, peers, gpus, expected):
     record = new_record(
         job, status, *error, started=started.isoformat(timespec="seconds"), seconds=round(time.monotonic() - began, 2),
         threads=threads, metrics=_metrics(executed), chief=_chief(executed), figure=_figure(executed),
-    )  # fmt: skip
+    )
     watch.tell(f"{record['status']} · {record['seconds']}초")
     result = record, json.dumps(executed, ensure_ascii=False, indent=1), "\n".join(watch.lines) + "\n"
     if status == DIED:

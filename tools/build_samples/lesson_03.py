@@ -18,7 +18,7 @@ def autoencoder(dataset, steps=10_000):
     training.fit(
         autoencoder, digits.x_train, 128, steps // 100, run=run, name="03-goal",
         steps_per_epoch=100, prepare=lesson["to_pair"], augment=dataset == "digits",
-    )  # fmt: skip
+    )
     ten = lesson["scale"](digits.x_test[[np.flatnonzero(digits.y_test == digit)[1] for digit in range(10)]])
     points, cloud = (encoder.predict(x, verbose=0) for x in (ten, lesson["scale"](digits.x_train[:1_000])))
     pictures = lesson["unscale"](np.concatenate([ten, decoder.predict(points, verbose=0)]))

@@ -37,7 +37,7 @@ def moments(dataset):
     training.fit(
         wgan, digits.x_train, 32, steps // 10, steps_per_epoch=10, run=run, name="09_moments",
         prepare=cells["to_tanh"], callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=keep_page)],
-    )  # fmt: skip
+    )
 
     everything = np.concatenate([digits.x_train, digits.x_test])
     everything = everything[np.random.default_rng(SEED).permutation(len(everything))] / np.float32(255)

@@ -35,7 +35,7 @@ def planes(dataset):
             score = {
                 "mse": np.mean(np.square(x_test - rebuilt)), "w1_train": cells["sliced_w1"](z_train, many),
                 "w1_test": cells["sliced_w1"](z_test, many), "times_floor": evaluator(drawn)["times_floor"],
-            }  # fmt: skip
+            }
             facts[key]["scores"][name] = {ruler: round(float(value), 4) for ruler, value in score.items()}
             facts[key][name] = np.round(z_test[:300].astype(float), 2).ravel().tolist()
             images.append(drawn[:10])

@@ -49,7 +49,7 @@ def hole(dataset, seed):
         row = {
             "mse": cells["mse"](many, box), "fid": np.mean([cells["fid"](images) for images in many]),
             "kept": cells["kept"](many[0]), "spread": many.var(axis=0, ddof=1)[:, box, box].mean(),
-        }  # fmt: skip
+        }
         found[name] = row, np.concatenate([many[0][ten], many[1][ten]]), many[0]
         if name == "L2":
             start = model.average.get_weights()
@@ -81,7 +81,7 @@ def puzzle(dataset, seed, kind, steps=None):
     row = {
         "iou": cells["overlap"](mask, masks[..., 0]).mean(), "offset": cells["offsets"](image, parts, corners).mean(),
         "kept": cells["kept"](image), "fid": cells["fid"](image),
-    }  # fmt: skip
+    }
     pictures = [image[ten], mask[ten]] if kind in list(ABLATION)[:2] else [image[ten]]
     if steps is None:  # 도착지의 그림
         pictures = [cells["scattered"](parts[ten]), mask[ten], truth[ten], image[ten]]

@@ -12,7 +12,7 @@ from tools.build_samples.common import KEPT, SEED, coarse
 TAGS = (
     "cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train", "ddpm-painter",
     "digit-flow",
-)  # fmt: skip
+)
 LONG = 10_000  # digits의 흐름 정합(도착지)을 학습시키는 스텝
 
 
