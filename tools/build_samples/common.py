@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils import samples
+from course_utils import lessons, samples
 
 KEPT = 1_000  # 파일 하나에 두는 그림의 수
 SEED = 42
@@ -11,6 +11,11 @@ SEED = 42
 def coarse(images, levels=17):
     """0–1의 그림을 levels단계로(digits의 원본도 17단계예요). 파일이 3분의 1까지 작아지고, FID는 거의 그대로예요."""
     return np.round((levels - 1) * np.clip(images, 0, 1)) / (levels - 1)
+
+
+def quick(notebook):
+    """노트북의 quick 프로파일의 값들: {이름: 값}."""
+    return {name: row[1] for name, row in lessons.read(lessons.NOTEBOOKS / f"{notebook}.ipynb").table.items()}
 
 
 def keep(file, run, images, **more):

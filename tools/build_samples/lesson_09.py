@@ -7,7 +7,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, samples, training
 from course_utils.backend import keras
-from tools.build_samples.common import SEED
+from tools.build_samples.common import SEED, quick
 
 MOMENTS = (10, 20, 40, 200, 3_200)  # 09의 생성자를 멈추는 스텝
 JUDGE_STEPS = 200
@@ -22,7 +22,7 @@ def moments(dataset):
     run = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1), checkpoints=checkpoints)
     digits = data.load(dataset)
     cells = lessons.load_cells("09_wgan", "networks", "penalty", "teach", "wgan", "train", "judges")
-    steps = lessons.read(lessons.NOTEBOOKS / "09_wgan.ipynb").table["steps"][1]
+    steps = quick("09_wgan")["steps"]
     z = np.random.default_rng([SEED, 1]).normal(size=(1_000, 32))
     pages = {}
 

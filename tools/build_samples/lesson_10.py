@@ -5,7 +5,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, samples
 from course_utils.backend import keras
-from tools.build_samples.common import SEED
+from tools.build_samples.common import SEED, quick
 
 
 def orders(dataset):
@@ -13,7 +13,7 @@ def orders(dataset):
     run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
     cells = lessons.load_cells("10_autoregressive", "tiny", "base", "nade", "train")
     cells["run"] = run
-    steps = lessons.read(lessons.NOTEBOOKS / "10_autoregressive.ipynb").table["nade_steps"][1]
+    steps = quick("10_autoregressive")["nade_steps"]
     sigmoid, raster = cells["sigmoid"], np.arange(784)
     orders = {"래스터": raster, "거꾸로": raster[::-1], "섞은 순서": np.random.default_rng(SEED).permutation(784)}
     brightness = digits.x_test.reshape(-1, 784) / 255

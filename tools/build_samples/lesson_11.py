@@ -5,7 +5,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, metrics, samples
 from course_utils.backend import keras
-from tools.build_samples.common import SEED
+from tools.build_samples.common import SEED, quick
 
 
 def planes(dataset):
@@ -15,8 +15,8 @@ def planes(dataset):
     """
     run, digits = course_utils.start("quick", dataset, SEED, minutes=(1, 1, 1)), data.load(dataset)
     cells = lessons.load_cells("11_aae_wae", "prior", "networks", "vae", "learn", "aae", "wae", "rulers")
-    table = lessons.read(lessons.NOTEBOOKS / "11_aae_wae.ipynb").table
-    steps = max(table["steps"][1], table["epochs"][1] * len(digits.x_train) // 200)
+    table = quick("11_aae_wae")
+    steps = max(table["steps"], table["epochs"] * len(digits.x_train) // 200)
     x_train, x_test = (part[:, ..., None] / np.float32(255) for part in (digits.x_train[:10_000], digits.x_test))
     evaluator = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
     facts, images = {"labels": digits.y_test[:300].tolist(), "steps": steps}, []

@@ -5,7 +5,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, metrics, samples
 from course_utils.backend import keras
-from tools.build_samples.common import SEED, coarse, times_floor
+from tools.build_samples.common import SEED, coarse, quick, times_floor
 
 
 def lesson(dataset, *tags):
@@ -20,8 +20,7 @@ def lesson(dataset, *tags):
     cells["evaluator"] = metrics.SampleEvaluator(np.concatenate([digits.x_train, digits.x_test]))
     cells["rounds"] = 5 if cells["evaluator"].count < 5_000 else 1
     cells["jitter"] = 1 / 28 if len(digits.x_train) < 10_000 else 0.0
-    table = lessons.read(lessons.NOTEBOOKS / "12_conditional_infogan_text.ipynb").table
-    return cells, digits, {name: row[1] for name, row in table.items()}
+    return cells, digits, quick("12_conditional_infogan_text")
 
 
 def blind(dataset):

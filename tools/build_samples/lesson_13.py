@@ -5,7 +5,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, samples
 from course_utils.backend import keras
-from tools.build_samples.common import coarse, gather
+from tools.build_samples.common import coarse, gather, quick
 
 
 def next_domain(gray, dress, to_domain, undress):
@@ -21,7 +21,7 @@ def next_domain(gray, dress, to_domain, undress):
 def lesson(dataset, seed, *tags):
     """13의 셀에서 꺼낸 함수들과 시험 그림."""
     cells, digits = lessons.load_cells("13_image_translation", "sketches", "players", "networks", "game", "train", *tags), data.load(dataset)
-    steps = {name: row[1] for name, row in lessons.read(lessons.NOTEBOOKS / "13_image_translation.ipynb").table.items()}
+    steps = quick("13_image_translation")
     cells |= {"run": course_utils.start("quick", dataset, seed, minutes=(1, 1, 1)), "seed": seed, "sketch": "mosaic"}
     keras.utils.set_random_seed(seed)
     return cells, digits, steps

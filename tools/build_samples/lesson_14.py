@@ -5,7 +5,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, metrics, samples
 from course_utils.backend import keras
-from tools.build_samples.common import KEPT, SEED, coarse
+from tools.build_samples.common import KEPT, SEED, coarse, quick
 
 SEEDS = (42, 1, 2)
 HOLE_MORE = 1_600  # L2에서 이어 더 배우는 스텝 수와, 'L2 + 적대'에서 L2의 무게. 학습 데이터의 일부를 떼어 다른 시드로 골랐어요
@@ -24,10 +24,9 @@ def lesson(dataset, seed):
     cells["train_features"] = metrics.digit_features(digits.x_train[:20_000])[0]
     cells["jitter"] = 1 / 28 if len(digits.x_train) < 10_000 else 0.0  # D가 보는 그림을 옮기는 폭
     cells["run"] = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1))
-    table = lessons.read(lessons.NOTEBOOKS / "14_patches_restoration.ipynb").table
     ten = np.array([np.flatnonzero(digits.y_test[:2_000] == digit)[0] for digit in range(10)])
     keras.utils.set_random_seed(seed)
-    return cells, truth, ten, {name: row[1] for name, row in table.items()}
+    return cells, truth, ten, quick("14_patches_restoration")
 
 
 def hole(dataset, seed):

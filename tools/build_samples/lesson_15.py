@@ -9,7 +9,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, metrics, samples
 from course_utils.backend import keras
-from tools.build_samples.common import SEED, coarse
+from tools.build_samples.common import SEED, coarse, quick
 
 RIVALS = {  # 이름: 15의 train_15에 넘길 설정. 둘째의 share는 걸린 시간이 첫째와 비슷하도록, 셋째는 28×28의 스텝이 첫째와 같도록
     "키우며": {},
@@ -71,7 +71,7 @@ def train(dataset, seed, grow=True, mix=True, share=1.0, without=None, rates=(4e
     cells, digits = lessons.load_cells("15_progressive_gan", *TAGS), data.load(dataset)
     run = course_utils.start("quick", dataset, seed, minutes=(1, 1, 1), checkpoints=tempfile.mkdtemp())
     cells |= {"run": run, "seed": seed, "x_train": digits.x_train}
-    steps = round(share * lessons.read(lessons.NOTEBOOKS / "15_progressive_gan.ipynb").table["steps"][1])
+    steps = round(share * quick("15_progressive_gan")["steps"])
     per_epoch, epochs, starts, fades = cells["plan"](steps)
     keras.utils.set_random_seed(seed)
     tricks = tuple(trick for trick in cells["TRICKS"] if trick != without)

@@ -7,7 +7,7 @@ import numpy as np
 import course_utils
 from course_utils import data, lessons, metrics, samples, training, weights
 from course_utils.backend import keras, tf
-from tools.build_samples.common import KEPT, SEED, coarse
+from tools.build_samples.common import KEPT, SEED, coarse, quick
 
 TAGS = (
     "cosine", "posterior", "toy-network", "denoiser", "walk", "flow-matching", "picture-network", "painter", "train", "ddpm-painter",
@@ -68,7 +68,7 @@ def flow(dataset):
 def ddpm(dataset):
     """같은 신경망의 DDPM: 소음을 더하며 50스텝으로 그린 그림과, 그리는 법마다의 FID. 시각을 고르게 뽑아 배운 것도 재요."""
     cells, _, evaluator = lesson(dataset)
-    steps = lessons.read(lessons.NOTEBOOKS / "17_flow_diffusion.ipynb").table["flow_steps"][1]
+    steps = quick("17_flow_diffusion")["flow_steps"]
 
     class EvenPainter(cells["DDPMPainter"]):
         """시각을 고르게 뽑는, 논문 그대로의 DDPM."""
