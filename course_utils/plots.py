@@ -139,6 +139,23 @@ def image_rows(rows, title=None):
     return figure
 
 
+def spread(places, gap):
+    """겹치는 이름표를 서로 밀어낸 자리 (N, 2).
+
+    places: 놓고 싶은 자리 (N, 2). gap: 두 이름표가 가로나 세로로 떨어져야 할 거리 (가로, 세로), 그래프의 단위로.
+    """
+    import numpy as np
+
+    places, gap = np.array(places, dtype=float), np.asarray(gap)
+    others = np.arange(len(places))
+    for _ in range(100):
+        for i in others:
+            apart = (places[i] - places) / gap + 1e-9 * (i - others)[:, None]  # 같은 자리면 번호대로 갈라져요
+            near = (np.abs(apart).max(axis=1) < 1) & (others != i)
+            places[i] += 0.1 * gap * np.sign(apart[near]).sum(axis=0)
+    return places
+
+
 class Diagram:
     """모델의 그림: 상자와 진짜 이미지를 놓고 화살표로 이어요.
 

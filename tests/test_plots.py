@@ -95,6 +95,14 @@ def test_image_rows_names_every_row():
     render(figure)
 
 
+def test_spread_parts_overlapping_names_and_leaves_the_rest():
+    gap = np.array([1.0, 2.0])
+    places = plots.spread([(0, 0), (0, 0), (0.3, 0.2), (50, 50)], gap)
+    apart = np.abs(places[:, None] - places[None]) / gap
+    assert (apart.max(axis=2) > 0.99)[~np.eye(4, dtype=bool)].all()
+    assert (places[3] == 50).all()
+
+
 def test_diagram_boxes_hold_their_text_and_arrows_join_them():
     diagram = plots.Diagram(2, "그림 → 코드")
     picture = diagram.image(1, 1, np.zeros((28, 28), "uint8"), "진짜 $x$")
