@@ -11,7 +11,7 @@ COLAB := .venv-colab-test
 NOISE := metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution
 export PYTHONUTF8 := 1
 
-.PHONY: help course test colab-test lab notebooks stamp publish book book-env bench bench-env clean
+.PHONY: help env course test colab-test lab notebooks stamp publish book book-env bench bench-env clean
 help:  ## 할 수 있는 일
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
 
@@ -25,6 +25,8 @@ test: $(READY)  ## 모든 시험(pytest + nbval). CI=true이면 모든 셀을 �
 
 colab-test: $(COLAB)/.ready  ## Colab처럼: 그 버전들의 새 환경에서, 빈 폴더의 .ipynb만으로 모든 레슨을 실행해요
 	$(COLAB)/bin/python tools/colab_rehearsal.py
+
+env: $(READY)  ## 필요한 것을 .venv에 설치만 해요
 
 lab: $(READY)  ## JupyterLab에서 레슨을 열어요
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -52,8 +54,8 @@ bench: bench-env  ## 학습의 빠르기를 PyTorch, 옛 Keras 고리와 나란�
 
 bench-env: $(BENCH_READY)  ## 벤치마크가 견줄 PyTorch를 설치해요
 
-clean:  ## 가상 환경과 결과를 지워요
-	rm -rf $(VENV) $(COLAB) runs
+clean:  ## 가상 환경을 지워요. 결과(runs)는 남겨요
+	rm -rf $(VENV) $(COLAB)
 
 $(READY): requirements.txt pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -34,7 +34,7 @@ def read(path):
         CourseError: 읽을 수 없는 파일이거나, 매개변수를 바꿔 넣을 자리가 분명하지 않은 노트북.
     """
     path = Path(path)
-    notebook = _open(path)
+    notebook = opened(path)
     texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     titles = (text[2:].split("\n")[0] for text in texts if text.startswith("# "))
     table, minutes = _table(tagged(notebook, "settings"))
@@ -52,7 +52,7 @@ def load_cells(name, *tags):
     Raises:
         CourseError: 노트북을 읽을 수 없거나 그 태그의 셀이 없을 때.
     """
-    notebook = _open(NOTEBOOKS / f"{name}.ipynb")
+    notebook = opened(NOTEBOOKS / f"{name}.ipynb")
     missing = [tag for tag in tags if not tagged(notebook, tag)]
     if missing:
         raise CourseError(
@@ -81,7 +81,12 @@ def bound_elsewhere(lesson):
     return found
 
 
-def _open(path):
+def opened(path):
+    """노트북(nbformat v4). 출력은 빼고, 셀마다 id가 있어요. 매개변수의 셀은 살피지 않아요(`read`가 살펴요).
+
+    Raises:
+        CourseError: 읽을 수 없는 파일일 때.
+    """
     import nbformat
 
     try:

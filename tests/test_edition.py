@@ -79,6 +79,15 @@ def test_a_lesson_of_it_passes_its_own_checks_without_the_repository(whole):
     assert done.returncode == 0 and "passed" in done.stdout, done.stdout[-2000:]
 
 
+def test_an_answer_left_in_an_exercise_is_not_handed_out(tmp_path):
+    solved = nbformat.read(NOTEBOOKS[0], as_version=4)
+    cell = lessons.tagged(solved, "exercise")[0]
+    cell.source = cell.source.replace("...", "3")
+    nbformat.write(solved, tmp_path / NOTEBOOKS[0].name)
+    assert "답이 적혀 있어요" in edition.main([str(tmp_path / "과제"), str(tmp_path / "0*.ipynb")])
+    assert not (tmp_path / "과제").exists()
+
+
 def test_nothing_of_anyone_is_overwritten(tmp_path, capsys):
     (tmp_path / "과제").mkdir()
     (tmp_path / "과제" / "내 글.txt").write_text("남의 것", "utf-8")

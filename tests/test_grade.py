@@ -3,6 +3,8 @@
 import csv
 import re
 import shutil
+import threading
+import time
 
 import nbformat
 import pytest
@@ -97,7 +99,7 @@ def test_stored_outputs_and_old_answers_are_not_believed(submit):
             cell.outputs = [nbformat.v4.new_output("stream", text="✅ 05-1: 맞아요!")]
     nbformat.write(handed, path)
     submission = grade.read(path, "베낌")
-    grade.grade_one(submission, 5)
+    grade.grade_one(submission, 5, threading.Event())
     assert {state for state, _ in submission.results.values()} == {"안 풂"} and tuple(submission.results) == VAE
 
 
@@ -121,7 +123,7 @@ def test_answers_may_use_cells_added_just_before_and_the_last_answered_copy_coun
     handed.cells[at : at + 1] = [new("끼적임 ="), new("import numpy as 계산"), new(answered), new(blank.source)]
     nbformat.write(handed, path)
     submission = grade.read(path, "더함")
-    grade.grade_one(submission, 5)
+    grade.grade_one(submission, 5, threading.Event())
     state, words = submission.results["05-2"]
     assert "계산." in answered and state == "맞음" and "여럿" in words
 
@@ -131,10 +133,30 @@ def test_a_folder_two_of_one_name_and_nothing(tmp_path, submit, capsys):
     (tmp_path / "제출" / "김[1]").mkdir()
     second = tmp_path / "제출" / "김[1]" / "과제.ipynb"
     shutil.copy(first, second)
+    (tmp_path / "제출" / "숙제.zip").write_bytes(b"PK")
+    (tmp_path / "제출" / "._과제.ipynb").write_bytes(b"")
     found = grade.find([str(tmp_path / "제출"), str(second), first])
-    assert sorted(grade._names(found)) == ["김[1]/과제", "제출/과제"]
+    assert sorted(found.values()) == ["과제", "김[1]/과제", "숙제.zip"]
+    assert sorted(grade.find([first, str(second)]).values()) == ["김[1]/과제", "제출/과제"]
+    assert ".ipynb" in grade.read(tmp_path / "제출" / "숙제.zip", "숙제.zip").trouble
     assert main(["grade", str(tmp_path / "없음"), "--out", str(tmp_path / "채점")]) == 2
     assert "제출물을 찾지 못했어요" in capsys.readouterr().err
+
+
+def test_touched_parameters_comments_everywhere_and_hints_with_an_answer_are_graded(submit):
+    path = submit("고침", "01", solutions("01"))
+    handed = nbformat.read(path, as_version=4)
+    for cell in handed.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source += "\nimport os\nseed = -(-7)\nprint(seed)"
+        elif cell.cell_type == "code":
+            cell.source += "\n# 메모"
+        if 'check("01-1"' in cell.source:
+            cell.source = re.sub(r'(check\("01-1", .*)\)', r"\1, hint=True)", cell.source)
+    nbformat.write(handed, path)
+    submission = grade.read(path, "고침")
+    grade.grade_one(submission, 10, threading.Event())
+    assert {state for state, _ in submission.results.values()} == {"맞음"}
 
 
 def test_stopping_keeps_the_old_table(tmp_path, submit, monkeypatch, capsys):
@@ -148,6 +170,15 @@ def test_stopping_keeps_the_old_table(tmp_path, submit, monkeypatch, capsys):
     monkeypatch.setattr(grade, "grade_one", stop)
     assert main(["grade", submit("과제", "05", {}), "--out", str(out)]) == 130
     assert (out / "grades.csv").read_text("utf-8") == "앞의 표" and "다시 실행하면" in capsys.readouterr().err
+
+
+def test_stopping_ends_the_students_process(submit):
+    submission = grade.read(submit("안 끝남", "05", {"05-1": "while True:\n    pass\ncheck('05-1', 1)"}), "안 끝남")
+    stop = threading.Event()
+    threading.Timer(2, stop.set).start()
+    began = time.monotonic()
+    grade.grade_one(submission, 300, stop)
+    assert time.monotonic() - began < 60 and "05-1" not in submission.results
 
 
 def test_the_lesson_is_found_beside_its_copy_and_missed_when_gone(submit, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ README와 Makefile은 tools/student의 것이에요.
 """
 
 import argparse
+import glob
 import re
 import shutil
 import sys
@@ -35,7 +36,8 @@ def write(target, notebooks):
     Returns:
         (zip의 경로, 뺀 해답의 수).
     Raises:
-        CourseError: 그 이름의 폴더나 zip이 이미 있거나, 강의 자료의 폴더 안이거나, 노트북을 읽을 수 없거나, 쓸 수 없을 때.
+        CourseError: 그 이름의 폴더나 zip이 이미 있거나, 강의 자료의 폴더 안이거나, 노트북을 읽을 수 없거나, 연습문제에 답이
+            적혀 있거나, 쓸 수 없을 때.
     """
     target = Path(target).expanduser().resolve()
     archive = target.with_name(f"{target.name}.zip")
@@ -85,6 +87,12 @@ def without_ways_out(notebook, names):
 def _write_lesson(path, folder, names):
     lessons.read(path)  # 읽을 수 없으면 우리말로 알려 줘요
     notebook = nbformat.read(path, as_version=4)
+    for cell in lessons.tagged(notebook, "exercise"):
+        if "..." not in cell.source:
+            raise CourseError(
+                f"{path.name}의 연습문제 셀에 답이 적혀 있어요({cell.source.splitlines()[0][:40]}). "
+                "`...`로 되돌린 다음 다시 실행해 주세요."
+            )
     before = len(notebook.cells)
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(without_ways_out(without_solutions(notebook), names), folder / path.name)
@@ -94,10 +102,12 @@ def _write_lesson(path, folder, names):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tools.edition", description="해답을 뺀 학생용 판과 그 zip을 만들어요.")
     parser.add_argument("target", help="만들 폴더")
-    parser.add_argument("notebooks", nargs="*", help="담을 노트북들. 없으면 모두")
+    parser.add_argument("notebooks", nargs="*", help="담을 노트북들(*도 돼요). 없으면 강의의 노트북 모두")
     options = parser.parse_args(arguments)
     try:
-        notebooks = options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
+        asked = [path for name in options.notebooks for path in sorted(glob.glob(name)) or [name]]  # 윈도우는 *를 펴 주지 않아요
+        lessons_here = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+        notebooks = asked or [path for path in lessons_here if "-Copy" not in path.name]  # 곁에 둔 내 노트북은 빼고
         archive, removed = write(options.target, notebooks)
     except CourseError as error:
         return f"⚠️ {error}"

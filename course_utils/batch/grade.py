@@ -3,6 +3,7 @@
 저장된 출력은 믿지 않아요. 답의 셀을 강의의 셀 다음에, 제한 시간과 메모리가 있는 프로세스에서 다시 실행해요.
 """
 
+import ast
 import csv
 import glob
 import io
@@ -13,6 +14,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+import unicodedata
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -37,7 +41,7 @@ START_SECONDS = 180  # 강의의 셀을 smoke로 실행하는 데 넉넉한 시�
 class Submission:
     """제출물 하나와 그 채점."""
 
-    student: str  # 파일의 이름. 폴더마다 같은 이름이면 폴더까지
+    student: str  # 폴더를 채점하면 그 폴더에서의 경로, 파일을 채점하면 파일의 이름(겹치면 폴더까지)
     lesson: str | None = None  # "05_vae"처럼. 연습문제를 찾지 못하면 None
     trouble: str = ""  # 제출물 전체를 채점하지 못한 까닭
     cells: dict = field(default_factory=dict)  # 문제의 번호 → 실행할 코드들: 바로 앞에 학생이 더한 셀들과 답의 셀
@@ -48,62 +52,80 @@ class Submission:
         return Counter(state for state, _ in self.results.values())
 
 
-def grade(paths, folder, jobs, seconds):
+def grade(named, folder, jobs, seconds):
     """제출물들을 채점해 폴더에 grades.csv와 grades.html을 써요. 하나가 잘못돼도 나머지는 해요.
 
     Args:
-        paths: 제출된 노트북들의 경로. 이름은 아무래도 좋아요. 레슨은 문제의 번호로 알아봐요.
+        named: {제출된 노트북의 경로: 학생의 이름}. 레슨은 이름이 아니라 문제의 번호로 알아봐요.
         folder: 결과 폴더(`Folder`).
         jobs: 동시에 채점할 수.
         seconds: 문제 하나의 제한 시간(초).
     Returns:
         `Submission`의 목록. 받은 차례예요.
     """
-    names = _names(paths)
-    found = [read(path, name) for path, name in zip(paths, names, strict=True)]
+    found = [read(path, name) for path, name in named.items()]
     with folder.lock():
-        pool = ThreadPoolExecutor(jobs)
-        waiting = {pool.submit(grade_one, submission, seconds): submission for submission in found}
+        pool, stop = ThreadPoolExecutor(jobs), threading.Event()
+        waiting = {pool.submit(grade_one, submission, seconds, stop): submission for submission in found}
         try:
             for number, done in enumerate(as_completed(waiting), start=1):
                 done.result()
                 print(f"[{number}/{len(found)}] {_summary(waiting[done])}", flush=True)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()  # Ctrl-C면 채점하던 프로세스들도 끝내요
+            pool.shutdown(cancel_futures=True)
         folder.write("grades.csv", _csv(found))  # 다 채점한 다음에만. Ctrl-C로 멈추면 앞의 표가 그대로 남아요
         folder.write("grades.html", _page(found, folder))
     return found
 
 
 def find(patterns):
-    """적은 경로들의 제출물. *도, 폴더(그 안의 노트북 모두)도 되고, 같은 파일은 한 번만이에요."""
+    """적은 경로들의 제출물: {경로: 학생의 이름}. *도 되고, 같은 파일은 한 번만이에요.
+
+    폴더를 적으면 그 안의 모든 파일(숨은 것은 빼고)이고, 이름은 그 폴더에서의 경로예요. 파일을 적으면 파일의 이름이에요.
+    이름이 겹치면 그 위의 폴더까지 적어요.
+    """
     paths = {}
     for pattern in patterns:
         if os.path.isdir(pattern):
-            found = sorted(path for path in Path(pattern).rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+            inside = ((path, path.relative_to(pattern)) for path in sorted(Path(pattern).rglob("*")) if path.is_file())
+            found = [(path, Path(pattern)) for path, name in inside if not any(part.startswith(".") for part in name.parts)]
         else:  # 이름에 [ ]가 든 파일은 그대로
-            found = [Path(path) for path in ([pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern)))]
+            files = map(Path, [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern)))
+            found = [(path, path.parent) for path in files]
         if not found:
             raise CourseError(
                 f"제출물을 찾지 못했어요: {pattern}(지금 폴더를 기준으로 찾았어요). 노트북이나 노트북이 든 폴더를 적어 주세요."
             )
-        paths |= {path.resolve(): path for path in found}
-    return list(paths.values())
+        for path, folder in found:
+            name = path.relative_to(folder).as_posix()
+            paths.setdefault(path.resolve(), (path, folder, name[: -len(".ipynb")] if _is_notebook(path) else name))
+    twice = Counter(name for _, _, name in paths.values())
+    names = {path: name if twice[name] == 1 else f"{folder.resolve().name}/{name}" for path, folder, name in paths.values()}
+    return {path: unicodedata.normalize("NFC", name) for path, name in names.items()}  # 맥의 파일 이름은 자모가 풀려 있어요
+
+
+def _is_notebook(path):
+    return path.name.lower().endswith(".ipynb")
 
 
 def read(path, name):
     """제출된 노트북에서 답의 셀을 찾아요. 읽을 수 없으면 그렇다고 적힌 `Submission`."""
-    submission = Submission(name)
+    submission, path = Submission(name), Path(path)
+    if not _is_notebook(path):
+        submission.trouble = "노트북(.ipynb)이 아니에요. 압축 파일이면 풀어서 넣고, 아니면 학생에게 .ipynb로 다시 내 달라고 하세요."
+        return submission
     try:
-        if Path(path).stat().st_size > 50e6:
+        if path.stat().st_size > 50e6:
             submission.trouble = "파일이 50 MB를 넘어요. 출력을 지우고 다시 내 달라고 하세요."
             return submission
-        notebook = lessons.read(path).notebook
-    except OSError as error:
-        submission.trouble = f"파일을 열지 못했어요({reason(error)})."
-        return submission
-    except CourseError:
-        submission.trouble = "노트북 파일이 아니거나 깨졌어요. 학생에게 다시 내 달라고 하세요."
+        notebook = lessons.opened(path)  # 매개변수의 셀은 어떻게 고쳤든 상관없어요
+    except (OSError, CourseError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, OSError):
+            submission.trouble = f"파일을 열지 못했어요({reason(cause)})."
+        else:
+            submission.trouble = "노트북 파일이 아니거나 깨졌어요. 학생에게 다시 내 달라고 하세요."
         return submission
     sources = [c.source for c in notebook.cells if c.cell_type == "code" and "solution" not in c.metadata.get("tags", ())]
     asked = [problem for source in sources for problem in _checked(source)]
@@ -118,21 +140,32 @@ def read(path, name):
         return submission
     lesson = taught[0]  # 05_vae-Copy1.ipynb 같은 사본은 이름이 더 길어요
     submission.lesson = lesson.stem
-    given = {cell.source for cell in lessons.read(lesson).notebook.cells}  # 강의의 셀들
+    given = {_same(cell.source) for cell in lessons.opened(lesson).cells}  # 강의의 셀들
     added = []  # 답의 셀 바로 앞에 학생이 더한 셀들
     for source in sources:
         problems = [problem for problem in _checked(source) if problem in exercises.problems(number)]
         for problem in problems:
             if problem in submission.cells:
                 submission.twice.add(problem)
-            if problem not in submission.cells or source not in given:  # 답한 셀 뒤에 빈 셀이 있으면 답한 셀을 봐요
+            if problem not in submission.cells or _same(source) not in given:  # 답한 셀 뒤에 빈 셀이 있으면 답한 셀을 봐요
                 submission.cells[problem] = [*added, source]
-        added = [] if problems or source in given else [*added, source]
+        added = [] if problems or _same(source) in given else [*added, source]
     return submission
 
 
-def grade_one(submission, seconds):
-    """제출물의 문제들을 채점해 `results`를 채워요. 프로세스가 죽거나 멈추면, 그 문제만 빼고 이어서 해요."""
+def _same(source):
+    """주석과 빈 줄만 다른 셀이면 같은 글."""
+    try:
+        return ast.unparse(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source
+
+
+def grade_one(submission, seconds, stop):
+    """제출물의 문제들을 채점해 `results`를 채워요. 프로세스가 죽거나 멈추면, 그 문제만 빼고 이어서 해요.
+
+    stop: 켜지면 채점하던 프로세스를 끝내고 돌아오는 `threading.Event`.
+    """
     if submission.lesson is None:
         return
     problems = exercises.problems(submission.lesson[:2])
@@ -141,7 +174,9 @@ def grade_one(submission, seconds):
             submission.results[problem] = MISSING, "이 문제의 셀(check를 부르는 셀)이 없어요. 지웠거나 다른 판의 노트북이에요."
     while left := [problem for problem in submission.cells if problem not in submission.results]:
         given = {"lesson": submission.lesson, "cells": [[p, submission.cells[p]] for p in left], "seconds": seconds}
-        why = _run(given, submission.results, START_SECONDS + seconds * len(left))
+        why = _run(given, submission.results, START_SECONDS + seconds * len(left), stop)
+        if stop.is_set():
+            return
         broken = next((problem for problem in left if problem not in submission.results), None)
         if broken:
             submission.results[broken] = FAILED, why
@@ -151,7 +186,7 @@ def grade_one(submission, seconds):
     submission.results = {problem: submission.results[problem] for problem in problems}
 
 
-def _run(given, results, limit):
+def _run(given, results, limit, stop):
     """답들을 새 프로세스에서 실행해 results를 채우고, 다 채우지 못한 까닭을 돌려줘요."""
     environment = os.environ | dict.fromkeys(THREADS, "1") | {
         "COURSE_PROFILE": "smoke", "COURSE_DATASET": "digits", "COURSE_STATIC": "1", "CUDA_VISIBLE_DEVICES": "",
@@ -168,14 +203,12 @@ def _run(given, results, limit):
             [sys.executable, "-m", "course_utils.batch.examine"], cwd=empty, env=environment,
             stdin=asked, stdout=said, stderr=subprocess.DEVNULL, start_new_session=True,
         )
-        late = False
-        try:
-            process.wait(limit)
-        except subprocess.TimeoutExpired:
-            late = True
-        finally:
-            _kill(process)
-            process.wait()
+        deadline = time.monotonic() + limit
+        while process.poll() is None and not stop.is_set() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        late = process.poll() is None
+        _kill(process)
+        process.wait()
         said.seek(0)
         lines = said.read().splitlines()
     for line in lines:
@@ -198,14 +231,7 @@ def _kill(process):
 
 def _checked(source):
     """셀이 `check`로 답을 확인하는 문제의 번호들. 문법이 틀린 셀에서도 찾아요."""
-    return re.findall(r"""^\s*check\(\s*["'](\d\d-\d+)["'](?![^\n]*hint\s*=)""", source, re.M)
-
-
-def _names(paths):
-    """파일의 이름(확장자 없이). 겹치면 폴더의 이름까지."""
-    paths = [Path(path) for path in paths]
-    twice = Counter(path.stem for path in paths)
-    return [path.stem if twice[path.stem] == 1 else f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+    return re.findall(r"""^\s*check\s*\(\s*["'](\d\d-\d+)["'](?!\s*,\s*hint\s*=)""", source, re.M)
 
 
 def _summary(submission):
