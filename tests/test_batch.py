@@ -159,6 +159,18 @@ def test_asking_the_lesson_leaves_no_trace(small):
     assert (random.getstate(), dict(os.environ)) == before
 
 
+@pytest.mark.parametrize("given", [[], ["-p", "dataset", "mnist"]])
+def test_a_mistyped_mnist_is_refused_before_anything_starts(command, monkeypatch, tmp_path, small, given):
+    monkeypatch.delenv("COURSE_DATASET", raising=False)
+    monkeypatch.setenv("COURSE_MNIST", str(tmp_path / "오타.npz"))
+    arguments = ["run", small, "--profile", "smoke", "--out", tmp_path / "out", "--dry-run"]
+    code, said = command(*arguments, *given)
+    assert code == 2 and "COURSE_MNIST" in said and "오타.npz" in said
+    (tmp_path / "오타.npz").touch()
+    code, said = command(*arguments, *given)
+    assert code == 0 and ("auto로 정한 것: dataset=mnist" in said) == (not given)
+
+
 @pytest.mark.parametrize("cell", ["seed = 7", "for seed in range(3):\n    pass", "%%time\nseed = 7"])
 def test_a_value_that_a_later_cell_replaces_is_refused(tmp_path, cell):
     path = lesson(tmp_path / "lessons", "01_a", "x = 1", cell)

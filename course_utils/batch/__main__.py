@@ -101,6 +101,8 @@ def _retry(options):
 def _do(spec, folder, how, again, dry):
     plan = planning.build(spec)
     jobs = [dataclasses.asdict(job) for job in plan.jobs]
+    if spec["auto"]:
+        print(f"auto로 정한 것: {', '.join(f'{name}={value}' for name, value in spec['auto'].items())}")
     for lesson, missing in plan.skipped.items():
         print(f"건너뜀 {lesson}: {', '.join(missing)}이(가) 없어요")
     if dry:

@@ -247,7 +247,15 @@ def _resolved(name, value):
     if name == "profile":
         return runtime.resolve_profile(value, runtime.gpu_name() if value == "auto" else None)
     value = data.resolve_name(value)
-    return value if value != "auto" else "mnist" if os.path.exists(data.mnist_path()) else "digits"
+    if value not in ("auto", "mnist"):
+        return value
+    here = os.path.exists(data.mnist_path())
+    if not here and os.environ.get("COURSE_MNIST"):
+        raise CourseError(
+            f"환경 변수 COURSE_MNIST의 파일이 없어요: {data.mnist_path()}. 경로를 고치거나, 저장소에 든 데이터로 하려면 "
+            "-p dataset digits를 붙이세요."
+        )
+    return "mnist" if here or value == "mnist" else "digits"
 
 
 def _check_kept(lesson, names):
