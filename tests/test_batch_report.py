@@ -91,6 +91,8 @@ def test_csv_has_every_run_in_plain_words(out):
     assert [row["status"] for row in rows].count("완료") == 18 + 4 + 1 and rows[-2]["status"] == "남음"
     assert rows[0]["nats"] == "102.0" and rows[0]["rate"] == "0.1" and rows[0]["fid"] == ""
     assert {row["note"] for row in rows} == {"", NASTY, "'=1+1", "보통"}
+    notebooks = [row["notebook"] for row in rows if row["notebook"]]
+    assert any("보통" in name for name in notebooks) and all((out / name).is_file() for name in notebooks)
     assert "kim" not in text and str(Path.home()) not in text
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from course_utils import plots
 from course_utils.batch.folder import DIED, FAILED, JOBS, LEFT, OK
@@ -111,7 +110,7 @@ def environment():
 
 
 def _row(record):
-    name = quote(f"{JOBS}/{record['id']}")
+    name = f"{JOBS}/{record['id']}"
     return record | {
         "notebook": f"{name}.ipynb" if record["status"] in (OK, FAILED) else None,
         "log": f"{name}.log" if record["status"] != LEFT else None,
