@@ -516,8 +516,8 @@ def test_rerun_does_only_what_died_and_retry_the_failed(mixed, command):
     code, said = batch(*arguments)
     assert code == 1 and "이미 끝난 일 4개 · 할 일 1개" in said
     assert {path: path.read_bytes() for path in before} == before
-    code, said = batch("retry", out, "--timeout", 6, "--retries", 0, "--jobs", 2)
-    assert code == 1 and "이미 끝난 일 1개 · 할 일 4개" in said
+    code, said = batch("retry", out, "--timeout", 5, "--retries", 0)
+    assert code == 1 and "이미 끝난 일 1개 · 할 일 4개" in said and "셀의 제한 시간 5초" in said
     code, said = command(*arguments, "--dry-run")
     assert code == 0 and "완료" in said and "할 일 1개" in said
 
@@ -527,6 +527,17 @@ def test_a_job_has_its_own_time_limit(tmp_path):
     code, _ = batch("run", path, "--job-timeout", 4, "--timeout", 60, "--out", tmp_path / "out")
     (record,) = records(tmp_path / "out").values()
     assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"]
+
+
+def test_retry_keeps_the_options_of_the_run(command, monkeypatch, tmp_path, small):
+    asked = []
+    monkeypatch.setattr(run, "execute", lambda plan, todo, folder, options: asked.append(options))
+    out, given = tmp_path / "out", ["--timeout", 6, "--job-timeout", 60, "--jobs", 1, "--retries", 0]
+    command("run", small, *given, "--out", out)
+    command("retry", out)
+    command("retry", out, "--timeout", 9)
+    first, same, other = asked
+    assert same == first == run.Options(1, 6, 60, 0) and other == run.Options(1, 9, 60, 0)
 
 
 def test_one_folder_belongs_to_one_batch(command, tmp_path, small):

@@ -15,6 +15,7 @@ from course_utils.batch.folder import DIED, FAILED, LEFT, OK, PLAN, Folder
 from course_utils.errors import CourseError
 
 PROG = "python -m course_utils.batch"
+KEPT = ("jobs", "timeout", "job_timeout", "retries")  # 계획에 남겨 retry가 이어받는 선택
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,7 +49,7 @@ def _parser():
     how.add_argument("--jobs", metavar="수", help="동시에 실행할 수(기본: GPU의 수, 없으면 코어의 절반, 적어도 2)")
     how.add_argument("--timeout", metavar="초", help="셀 하나의 제한 시간")
     how.add_argument("--job-timeout", metavar="초", help="일 하나의 제한 시간")
-    how.add_argument("--retries", metavar="수", default="2", help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")
+    how.add_argument("--retries", metavar="수", help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")
     how.add_argument("--scheduler", metavar="주소", help="Dask 스케줄러(기본: 이 컴퓨터). 예: tcp://10.0.0.1:8786")
     how.add_argument("--resource", action="append", default=[], metavar="이름=수",
                      help="일 하나에 필요한 Dask 자원. 예: GPU=1")
@@ -86,19 +87,23 @@ def _parser():
 
 
 def _run(options):
-    how, spec = _how(options), _spec(options)
-    return _do(spec, Folder(options.out), how, again=(DIED,), dry=options.dry_run)
+    return _do(_spec(options), Folder(options.out), options, again=(DIED,), dry=options.dry_run)
 
 
 def _retry(options):
     folder = Folder(options.out)
-    spec = folder.plan()["spec"]
+    plan = folder.plan()
+    spec, kept = plan["spec"], plan.get("options", {})
     if "auto" not in spec:  # 손으로 고쳤거나 다른 판이 쓴 것
         raise CourseError(f"{options.out}의 계획을 알아볼 수 없어요. 같은 run을 한 번 다시 실행해 주세요.")
-    return _do(spec, folder, _how(options), again=(DIED, FAILED), dry=False)
+    for name in KEPT:
+        if getattr(options, name) is None:
+            setattr(options, name, kept.get(name))
+    return _do(spec, folder, options, again=(DIED, FAILED), dry=False)
 
 
-def _do(spec, folder, how, again, dry):
+def _do(spec, folder, options, again, dry):
+    how = _how(options)
     plan = planning.build(spec)
     jobs = [dataclasses.asdict(job) for job in plan.jobs]
     if spec["auto"]:
@@ -110,7 +115,9 @@ def _do(spec, folder, how, again, dry):
         return 0
     with folder.lock():
         titles = {lesson.name: lesson.title for lesson in plan.lessons.values()}
-        folder.write(PLAN, json.dumps({"spec": spec, "titles": titles, "jobs": jobs}, ensure_ascii=False, indent=1))
+        kept = {name: getattr(options, name) for name in KEPT}
+        content = {"spec": spec, "options": kept, "titles": titles, "jobs": jobs}
+        folder.write(PLAN, json.dumps(content, ensure_ascii=False, indent=1))
         states = _states(folder, jobs)
         todo = [job for job in plan.jobs if states[job.id] in (LEFT, *again)]
         print(f"일 {len(jobs)}개 · 이미 끝난 일 {len(jobs) - len(todo)}개 · 할 일 {len(todo)}개", flush=True)
@@ -180,7 +187,7 @@ def _how(options):
         jobs=_whole("--jobs", options.jobs, 1),
         cell_seconds=_whole("--timeout", options.timeout, 1),
         job_seconds=_whole("--job-timeout", options.job_timeout, 1),
-        retries=_whole("--retries", options.retries, 0),
+        retries=_whole("--retries", "2" if options.retries is None else options.retries, 0),
         scheduler=options.scheduler,
         resources=_resources(options.resource),
     )

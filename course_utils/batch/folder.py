@@ -99,7 +99,7 @@ class Folder:
                 file.write(line + "\n")
 
     def plan(self):
-        """마지막 `run`의 계획: {"spec", "titles", "jobs"}. 없으면 `CourseError`."""
+        """마지막 `run`의 계획: {"spec", "options", "titles", "jobs"}. 없으면 `CourseError`."""
         text = self._read(PLAN) if PLAN in self._names("") else None
         try:
             return json.loads(text)
