@@ -4,6 +4,7 @@ import ast
 import gc
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -527,6 +528,15 @@ def test_a_job_has_its_own_time_limit(tmp_path):
     code, _ = batch("run", path, "--job-timeout", 4, "--timeout", 60, "--out", tmp_path / "out")
     (record,) = records(tmp_path / "out").values()
     assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"]
+
+
+def test_the_command_that_is_shown_can_be_pasted(command, monkeypatch, tmp_path, small):
+    monkeypatch.setattr(run, "execute", lambda *_: None)
+    out = tmp_path / "결과" / "나쁜 #1"
+    _, said = command("run", small, "--out", out)
+    (line,) = [line for line in said.splitlines() if " retry " in line]
+    code, said = command(*shlex.split(line.partition("course_utils.batch ")[2]))
+    assert code == 1 and "할 일 1개" in said
 
 
 def test_retry_keeps_the_options_of_the_run(command, monkeypatch, tmp_path, small):

@@ -6,6 +6,8 @@ import json
 import math
 import os
 import re
+import shlex
+import subprocess
 import sys
 from collections import Counter
 
@@ -127,7 +129,7 @@ def _do(spec, folder, options, again, dry):
     report.write(folder)
     print(f"\n{_counts(states)}")
     if states[OK] < len(jobs):
-        print(f"실패한 일을 다시 하려면: {PROG} retry {folder.shown}")
+        print(f"실패한 일을 다시 하려면: {_command('retry', folder)}")
     print(f"보고서: {folder.shown}/report.html")
     return int(states[OK] < len(jobs))
 
@@ -213,6 +215,12 @@ def _resources(texts):
             raise CourseError(f"--resource {text}은(는) 쓸 수 없어요. 0보다 큰 수를 GPU=1처럼, 이름마다 한 번만 적어 주세요.")
         found[name] = number
     return found
+
+
+def _command(name, folder):
+    """그대로 붙여 넣어 실행할 수 있는 명령."""
+    path = subprocess.list2cmdline([folder.shown]) if os.name == "nt" else shlex.quote(folder.shown)
+    return f"{PROG} {name} {path}"
 
 
 def _states(folder, jobs):
