@@ -1,6 +1,7 @@
 """강사의 묶음: 시작하기 전에 모두 검사하고, 남은 것만 실행하고, 실패를 있는 그대로 말해요."""
 
 import ast
+import errno
 import gc
 import json
 import os
@@ -349,6 +350,27 @@ def test_a_plan_that_cannot_be_retried_says_what_to_do(command, tmp_path):
     assert code == 2 and "run을 한 번 다시" in said
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '"x"', "{", "계획".encode("cp949"), "{}".encode("utf-16"), None])
+def test_a_folder_with_a_strange_plan_says_what_to_do(command, tmp_path, content):
+    path = tmp_path / "plan.json"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for name in ("status", "report", "retry"):
+        code, said = command(name, tmp_path)
+        assert code == 2 and ("run을 먼저" if path.is_file() else "읽지 못했어요") in said and str(tmp_path) in said
+
+
+def test_a_folder_that_cannot_be_opened_is_named(command, monkeypatch, tmp_path):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)  # 관리자(root)는 권한이 없는 폴더도 열어요
+    code, said = command("status", tmp_path)
+    assert code == 2 and f"{tmp_path}을(를) 읽지 못했어요(권한이 없어요)" in said
+
+
 def test_status_only_looks(command, tmp_path):
     (tmp_path / "plan.json").write_text('{"spec": {}, "titles": {}, "jobs": []}', "utf-8")
     (tmp_path / ".lock").mkdir()  # 쓸 수 없는 잠금. 관리자(root)에게도요
@@ -365,7 +387,7 @@ def test_a_storage_that_does_not_answer_is_not_a_job_left(command):
 
         def read(self, path):
             if path.endswith("plan.json"):
-                return '{"jobs": [{"id": "a", "digest": "x"}]}'
+                return '{"spec": {}, "titles": {}, "jobs": [{"id": "a", "digest": "x"}]}'
             raise TimeoutError("답이 없어요")
 
     papermill_io.register("slow://", Slow())
@@ -573,8 +595,9 @@ def test_broken_records_count_as_left(tmp_path, small):
     assert status(job) == "완료" and status(job | {"digest": "다른 내용"}) == "남음"
     (tmp_path / "out" / "jobs" / f"{job['id']}.ipynb").rename(tmp_path / "moved")
     assert status(job) == "남음"
-    path.write_text(path.read_text("utf-8")[:20], "utf-8")
-    assert status(job) == "남음"
+    for broken in (path.read_text("utf-8")[:20], "[]", json.dumps({"digest": job["digest"]})):
+        path.write_text(broken, "utf-8")
+        assert status(job) == "남음"
 
 
 def test_the_time_left_is_what_is_written_corrected_by_what_is_done(small):
