@@ -105,6 +105,15 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     assert code == 0 and "이미 끝난 일 1개" in said and len(results(out)) == 2, said
 
 
+def test_a_closed_pipe_stops_nothing(tmp_path):
+    command = ["run", lesson(tmp_path / "lessons", "01_a"), "--seeds", "0..1", "--jobs", 1, "--out", tmp_path / "out"]
+    process = begin(*command)
+    assert process.stdout.readline()
+    process.stdout.close()  # | head -1
+    assert process.wait(timeout=120) == 0 and len(results(tmp_path / "out")) == 2
+    assert (tmp_path / "out" / "report.html").exists()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """가득 차기 쉬운 디스크(tmpfs). 만들 수 없으면 건너뛰어요."""

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import json
 import math
 import os
@@ -244,13 +245,28 @@ def _counts(states):
 
 
 def _speak_korean():
-    """화면이 쓸 수 없는 글자 때문에 멈추지 않게. 한글 경로를 모르는 로캘(C)이면 UTF-8로 다시 시작해요."""
+    """화면이 쓸 수 없는 글자나 닫힌 파이프 때문에 멈추지 않게. 한글 경로를 모르는 로캘(C)이면 UTF-8로 다시 시작해요."""
     try:
         "한글".encode(sys.getfilesystemencoding())
     except UnicodeEncodeError:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "course_utils.batch", *sys.argv[1:]])
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream.isatty():
+            stream.reconfigure(errors="replace")
+        else:
+            raw = io.BufferedWriter(_Pipe(stream.fileno(), "w", closefd=False))
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, "replace", line_buffering=True))
+
+
+class _Pipe(io.FileIO):
+    """읽는 쪽이 먼저 닫아도(| head) 하던 일을 멈추지 않게, 갈 곳이 없는 말은 버려요."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(data)
 
 
 if __name__ == "__main__":
