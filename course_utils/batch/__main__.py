@@ -41,7 +41,7 @@ def main(arguments=None):
         print(f"⚠️ {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\n멈췄어요. 끝난 일은 남아 있고, 같은 명령을 다시 실행하면 나머지를 해요.", file=sys.stderr)
+        print("\n멈췄어요. 같은 명령을 다시 실행하면 돼요.", file=sys.stderr)
         return 130
 
 
@@ -125,7 +125,14 @@ def _do(spec, folder, options, again, dry):
         todo = [job for job in plan.jobs if states[job.id] in (LEFT, *again)]
         print(f"일 {len(jobs)}개 · 이미 끝난 일 {len(jobs) - len(todo)}개 · 할 일 {len(todo)}개", flush=True)
         if todo:
-            run.execute(plan, todo, folder, how)
+            try:
+                run.execute(plan, todo, folder, how)
+            except KeyboardInterrupt:
+                print(
+                    "\n멈췄어요. 끝난 일은 남아 있고, 같은 명령을 다시 실행하면 나머지를 해요. "
+                    f"지금까지의 결과를 보려면: {_command('report', folder)}", file=sys.stderr,
+                )
+                return 130
     states = Counter(_states(folder, jobs).values())
     report.write(folder)
     print(f"\n{_counts(states)}")
