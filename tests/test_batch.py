@@ -340,6 +340,9 @@ def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
     for name in ("status", "report", "retry"):
         code, said = command(name, tmp_path / "없는 폴더")
         assert code == 2 and "run을 먼저" in said
+    for arguments in (["run", small, "--out", ""], ["grade", small, "--out", ""], ["report", "/"]):
+        code, said = command(*arguments)
+        assert code == 2 and "폴더의 이름을 적어" in said
     code, said = command("status", "gs://user:s3cret@곳/x")
     assert code == 2 and "gs://…@곳/x" in said and "s3cret" not in said
 

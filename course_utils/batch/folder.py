@@ -41,6 +41,8 @@ class Folder:
 
     def __init__(self, path):
         self.path, self.remote = str(path).rstrip("/"), "://" in str(path)
+        if not self.path:
+            raise CourseError(f"결과 폴더 '{path}'은(는) 쓸 수 없어요. runs/가을학기처럼 폴더의 이름을 적어 주세요.")
         self.shown = hide_secrets(self.path)
 
     @contextlib.contextmanager
