@@ -308,11 +308,20 @@ def test_a_port_that_is_no_scheduler_is_refused_soon(command, monkeypatch, tmp_p
 
 def test_only_the_gpus_that_tensorflow_sees_count(command, monkeypatch, tmp_path, small):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5,6")
-    arguments = ["run", small, "--profile", "smoke", "--dry-run", "--out", tmp_path / "out"]
+    arguments = ["run", small, "--profile", "smoke", "--seeds", "0..9", "--dry-run", "--out", tmp_path / "out"]
     for seen in (None, "GPU"):
         monkeypatch.setattr(runtime, "gpu_name", lambda seen=seen: seen)
         assert ("동시에 7개씩" in command(*arguments)[1]) == bool(seen)
     assert "걸릴 시간" not in command(*arguments, "--scheduler", "tcp://127.0.0.1:1")[1]  # 그쪽의 워커는 아직 몰라요
+
+
+def test_no_batch_is_shorter_than_its_longest_job(command, monkeypatch, tmp_path, small):
+    other = lesson(tmp_path / "lessons", "02_b", settings=SETTINGS.replace("0.5, 2, 10", "5, 5, 5"))
+    monkeypatch.setattr(runtime, "gpu_name", lambda: None)
+    arguments = ["--profile", "smoke", "--jobs", 4, "--dry-run", "--out", tmp_path / "out"]
+    assert "약 30초(동시에 1개씩" in command("run", small, *arguments)[1]
+    assert "약 5분(동시에 2개씩" in command("run", small, other, *arguments)[1]
+    assert "약 2분(동시에 4개씩" in command("run", small, "--seeds", "0..15", *arguments)[1]
 
 
 @pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 2), (3, 2), (4, 2), (16, 8)])

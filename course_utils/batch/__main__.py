@@ -241,8 +241,8 @@ def _print_plan(plan, states, how):
     left = [plan.seconds(job) for job in plan.jobs if states[job.id] in (LEFT, DIED)]
     print(f"\n일 {len(plan.jobs)}개 · 할 일 {len(left)}개")
     if left and not how.scheduler:  # 클러스터에서 동시에 몇 개를 할지는 연결해 봐야 알아요
-        at_once = run.default_jobs(how.jobs)
-        print(f"걸릴 시간: 약 {run.duration(sum(left) / at_once)}(동시에 {at_once}개씩, 노트북에 적힌 시간으로 어림)")
+        at_once = min(run.default_jobs(how.jobs), len(left))
+        print(f"걸릴 시간: 약 {run.duration(max(*left, sum(left) / at_once))}(동시에 {at_once}개씩, 노트북에 적힌 시간으로 어림)")
 
 
 def _counts(states):
