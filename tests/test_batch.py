@@ -497,7 +497,8 @@ def test_failures_are_records_and_the_rest_goes_on(mixed):
     ):
         record = found[f"{name}__seed=1"]
         assert record["status"] == status and words in record["error"]["message"], record
-    assert found["02_wrong__seed=1"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=1"]["error"]["source"]
+    assert found["03_exit__seed=1"]["error"]["cell"] == 3  # 멈춘 셀의 다음
+    assert found["02_wrong__seed=1"]["error"]["cell"] == 3 and "raise" in found["02_wrong__seed=1"]["error"]["source"]
 
 
 def test_every_job_leaves_notebook_record_and_log(mixed):
@@ -506,7 +507,7 @@ def test_every_job_leaves_notebook_record_and_log(mixed):
     assert kinds == {".ipynb", ".json", ".log"} and not list(out.rglob("*.part"))
     assert len(list((out / "jobs").glob("*.log"))) == 5
     (log,) = (out / "jobs").glob("02_wrong__seed=1__*.log")
-    assert "코드 셀 [4]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+    assert "코드 셀 [3]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
     (log,) = (out / "jobs").glob("05_dies__seed=1__*.log")
     assert "커널이 죽었어요" in log.read_text("utf-8")
 
