@@ -259,6 +259,24 @@ def test_wrong_plan_files_are_named(command, tmp_path, small, text, words):
     assert code == 2 and words in said and said.startswith("⚠️")
 
 
+def test_plan_files_that_cannot_be_read_are_named(command, tmp_path, small):
+    path, out = tmp_path / "plan.toml", ["--dry-run", "--out", tmp_path / "out"]
+    text = f"lessons = ['{small}']\nprofile = 'smoke'  # 작게"
+
+    def assert_refused(words):
+        code, said = command("run", path, *out)
+        assert code == 2 and words in said and str(path) in said and "TOML" not in said
+
+    assert_refused("그런 파일이나 폴더가 없어요")
+    path.write_text(text, "cp949")
+    assert_refused("UTF-8로 다시 저장")
+    path.write_text(text, "utf-8-sig")  # Windows의 메모장
+    assert command("run", path, *out)[0] == 0
+    path.unlink()
+    path.mkdir()
+    assert_refused("파일이 아니라 폴더예요")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
