@@ -583,6 +583,16 @@ def test_a_job_has_its_own_time_limit(tmp_path):
     assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"]
 
 
+def test_retry_in_another_folder_says_where_to_go(command, monkeypatch, tmp_path, small):
+    monkeypatch.setattr(run, "execute", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    command("run", "lessons/*.ipynb", "--out", tmp_path / "out")
+    assert command("retry", tmp_path / "out")[0] == 1
+    monkeypatch.chdir(tmp_path / "out")
+    code, said = command("retry", tmp_path / "out")
+    assert code == 2 and "lessons/*.ipynb" in said and "run을 했던 폴더에서" in said
+
+
 def test_the_command_that_is_shown_can_be_pasted(command, monkeypatch, tmp_path, small):
     monkeypatch.setattr(run, "execute", lambda *_: None)
     out = tmp_path / "결과" / "나쁜 #1"

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import glob
 import io
 import json
 import math
@@ -99,6 +100,11 @@ def _retry(options):
     spec, kept = plan["spec"], plan.get("options", {})
     if "auto" not in spec:  # 손으로 고쳤거나 다른 판이 쓴 것
         raise CourseError(f"{options.out}의 계획을 알아볼 수 없어요. 같은 run을 한 번 다시 실행해 주세요.")
+    if lost := [path for path in spec["lessons"] if not glob.glob(path) and not os.path.exists(path)]:
+        raise CourseError(
+            f"계획의 노트북 {lost[0]}이(가) 지금 폴더({os.getcwd()})에서는 보이지 않아요. run을 했던 폴더에서 retry를 하거나, "
+            "노트북을 옮겼다면 run을 새로 해 주세요."
+        )
     for name in KEPT:
         if getattr(options, name) is None:
             setattr(options, name, kept.get(name))
