@@ -150,10 +150,8 @@ def _chief(rows):
     values = [row["metrics"][name] for row in rows if row["metrics"].get(name) is not None]
     if not values:
         return label, format_metric(None)
-    if len(values) == 1:
-        return label, format_metric(values[0])
     mean, low, high = map(format_metric, (sum(values) / len(values), min(values), max(values)))
-    return label, f"{mean} ({low} ~ {high})"
+    return label, mean if low == high else f"{mean} ({low} ~ {high})"
 
 
 def _counts(rows):
@@ -169,7 +167,7 @@ def _charts(rows, axes, metrics):
     charts = []
     for metric in metrics:
         points = [row for row in rows if isinstance(row["metrics"].get(metric), int | float)]
-        if len({row["metrics"][metric] for row in points}) < 2:  # 늘 같은 값은 표로 충분해요
+        if len({format_metric(row["metrics"][metric]) for row in points}) < 2:  # 늘 같아 보이는 값은 표로 충분해요
             continue
         for axis in axes:
             others = [name for name in axes if name != axis]
