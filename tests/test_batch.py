@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -526,6 +527,8 @@ def test_every_job_leaves_notebook_record_and_log(mixed):
     assert len(list((out / "jobs").glob("*.log"))) == 5
     (log,) = (out / "jobs").glob("02_wrong__seed=1__*.log")
     assert "코드 셀 [3]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+    (partial,) = (out / "jobs").glob("05_dies__seed=1__*.ipynb")
+    assert quote(f"jobs/{partial.name}") in (out / "report.html").read_text("utf-8")
     (log,) = (out / "jobs").glob("05_dies__seed=1__*.log")
     assert "커널이 죽었어요" in log.read_text("utf-8")
 

@@ -111,7 +111,7 @@ class Folder:
 
     def plan(self):
         """마지막 `run`의 계획: {"spec", "options", "titles", "jobs"}. 없으면 `CourseError`."""
-        found = self._json(PLAN) if PLAN in self._names("") else None
+        found = self._json(PLAN) if PLAN in self.names("") else None
         if not isinstance(found, dict) or not {"spec", "titles", "jobs"} <= found.keys():
             raise CourseError(
                 f"{self.path}에는 묶음의 계획({PLAN})이 없거나, 있어도 알아볼 수 없어요. "
@@ -121,13 +121,22 @@ class Folder:
 
     def records(self, jobs):
         """일마다의 기록을 하나씩 읽어요. 기록이 없거나, 깨졌거나, 내용이 다른 일의 것이면 남은 일이에요."""
-        names = self._names(JOBS)
+        names = self.names(JOBS)
         for job in jobs:
             found = self._json(f"{JOBS}/{job['id']}.json") if f"{job['id']}.json" in names else None
             same = isinstance(found, dict) and found.get("digest") == job["digest"]
             whole = same and found.get("status") in (OK, FAILED, DIED)
             whole = whole and (found["status"] != OK or f"{job['id']}.ipynb" in names)
             yield found if whole else new_record(job)
+
+    def names(self, below):
+        """결과 폴더 안의 폴더(""이면 결과 폴더)에 있는 것들의 이름. 없는 폴더면 비어 있어요."""
+        target = f"{self.path}/{below}".rstrip("/")
+        if not self.remote:
+            with _readable(target):
+                return set(os.listdir(target)) if os.path.isdir(target) else set()
+        found = self._ask("읽지", lambda handler: handler.listdir(target), target)
+        return {str(name).rstrip("/").rpartition("/")[2] for name in found}
 
     def save(self, record, notebook, log):
         """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""
@@ -152,14 +161,6 @@ class Folder:
             return json.loads(text)
         except (ValueError, RecursionError):  # 쓰다 끊긴 글, 알 수 없는 글자
             return None
-
-    def _names(self, below):
-        target = f"{self.path}/{below}".rstrip("/")
-        if not self.remote:
-            with _readable(target):
-                return set(os.listdir(target)) if os.path.isdir(target) else set()
-        found = self._ask("읽지", lambda handler: handler.listdir(target), target)
-        return {str(name).rstrip("/").rpartition("/")[2] for name in found}
 
     def _ask(self, verb, call, target):
         """papermill이 아는 저장소에 한 번 읽거나 써요."""

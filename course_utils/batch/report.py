@@ -77,7 +77,8 @@ def write(folder):
         CourseError: 계획이 없거나 폴더에 쓸 수 없을 때.
     """
     plan = folder.plan()
-    rows = [_row(record) for record in folder.records(plan["jobs"])]
+    files = folder.names(JOBS)
+    rows = [_row(record, files) for record in folder.records(plan["jobs"])]
     failures = {}  # 까닭이 같은 것끼리
     for row in sorted((row for row in rows if row["error"]), key=lambda row: ORDER[row["status"]]):
         failures.setdefault((row["lesson"], row["error"]["cell"], row["error"]["message"]), []).append(row)
@@ -109,12 +110,11 @@ def environment():
     )
 
 
-def _row(record):
-    name = f"{JOBS}/{record['id']}"
-    return record | {
-        "notebook": f"{name}.ipynb" if record["status"] in (OK, FAILED) else None,
-        "log": f"{name}.log" if record["status"] != LEFT else None,
-    }
+def _row(record, files):
+    """기록에, 남아 있는 파일의 경로를 더해요. 끊긴 일에도 멈춘 데까지의 노트북이 있을 수 있어요."""
+    paths = {"notebook": f"{record['id']}.ipynb", "log": f"{record['id']}.log"}
+    ended = record["status"] != LEFT
+    return record | {kind: f"{JOBS}/{name}" if ended and name in files else None for kind, name in paths.items()}
 
 
 def _lesson(name, title, rows):
