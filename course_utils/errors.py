@@ -42,6 +42,11 @@ def reason(error):
         errno.ENOSPC: "디스크가 가득 찼어요",
         errno.ENOTCONN: "드라이브와 연결이 끊겼어요",
         errno.EACCES: "권한이 없어요",
+        errno.ENOENT: "그런 파일이나 폴더가 없어요",
+        errno.EEXIST: "같은 이름의 파일이나 폴더가 이미 있어요",
+        errno.ENOTDIR: "경로 가운데에 폴더가 아닌 것이 있어요",
+        errno.EISDIR: "파일이 아니라 폴더예요",
+        errno.EROFS: "읽을 수만 있는 곳이에요",
     }
     return known.get(error.errno, error.strerror or type(error).__name__)
 

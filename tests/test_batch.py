@@ -1,14 +1,17 @@
 """강사의 묶음: 시작하기 전에 모두 검사하고, 남은 것만 실행하고, 실패를 있는 그대로 말해요."""
 
 import ast
+import errno
 import gc
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
 import threading
 import time
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -159,6 +162,18 @@ def test_asking_the_lesson_leaves_no_trace(small):
     assert (random.getstate(), dict(os.environ)) == before
 
 
+@pytest.mark.parametrize("given", [[], ["-p", "dataset", "mnist"]])
+def test_a_mistyped_mnist_is_refused_before_anything_starts(command, monkeypatch, tmp_path, small, given):
+    monkeypatch.delenv("COURSE_DATASET", raising=False)
+    monkeypatch.setenv("COURSE_MNIST", str(tmp_path / "오타.npz"))
+    arguments = ["run", small, "--profile", "smoke", "--out", tmp_path / "out", "--dry-run"]
+    code, said = command(*arguments, *given)
+    assert code == 2 and "COURSE_MNIST" in said and "오타.npz" in said
+    (tmp_path / "오타.npz").touch()
+    code, said = command(*arguments, *given)
+    assert code == 0 and ("auto로 정한 것: dataset=mnist" in said) == (not given)
+
+
 @pytest.mark.parametrize("cell", ["seed = 7", "for seed in range(3):\n    pass", "%%time\nseed = 7"])
 def test_a_value_that_a_later_cell_replaces_is_refused(tmp_path, cell):
     path = lesson(tmp_path / "lessons", "01_a", "x = 1", cell)
@@ -245,6 +260,24 @@ def test_wrong_plan_files_are_named(command, tmp_path, small, text, words):
     assert code == 2 and words in said and said.startswith("⚠️")
 
 
+def test_plan_files_that_cannot_be_read_are_named(command, tmp_path, small):
+    path, out = tmp_path / "plan.toml", ["--dry-run", "--out", tmp_path / "out"]
+    text = f"lessons = ['{small}']\nprofile = 'smoke'  # 작게"
+
+    def assert_refused(words):
+        code, said = command("run", path, *out)
+        assert code == 2 and words in said and str(path) in said and "TOML" not in said
+
+    assert_refused("그런 파일이나 폴더가 없어요")
+    path.write_text(text, "cp949")
+    assert_refused("UTF-8로 다시 저장")
+    path.write_text(text, "utf-8-sig")  # Windows의 메모장
+    assert command("run", path, *out)[0] == 0
+    path.unlink()
+    path.mkdir()
+    assert_refused("파일이 아니라 폴더예요")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -294,11 +327,20 @@ def test_a_port_that_is_no_scheduler_is_refused_soon(command, monkeypatch, tmp_p
 
 def test_only_the_gpus_that_tensorflow_sees_count(command, monkeypatch, tmp_path, small):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5,6")
-    arguments = ["run", small, "--profile", "smoke", "--dry-run", "--out", tmp_path / "out"]
+    arguments = ["run", small, "--profile", "smoke", "--seeds", "0..9", "--dry-run", "--out", tmp_path / "out"]
     for seen in (None, "GPU"):
         monkeypatch.setattr(runtime, "gpu_name", lambda seen=seen: seen)
         assert ("동시에 7개씩" in command(*arguments)[1]) == bool(seen)
     assert "걸릴 시간" not in command(*arguments, "--scheduler", "tcp://127.0.0.1:1")[1]  # 그쪽의 워커는 아직 몰라요
+
+
+def test_no_batch_is_shorter_than_its_longest_job(command, monkeypatch, tmp_path, small):
+    other = lesson(tmp_path / "lessons", "02_b", settings=SETTINGS.replace("0.5, 2, 10", "5, 5, 5"))
+    monkeypatch.setattr(runtime, "gpu_name", lambda: None)
+    arguments = ["--profile", "smoke", "--jobs", 4, "--dry-run", "--out", tmp_path / "out"]
+    assert "약 30초(동시에 1개씩" in command("run", small, *arguments)[1]
+    assert "약 5분(동시에 2개씩" in command("run", small, other, *arguments)[1]
+    assert "약 2분(동시에 4개씩" in command("run", small, "--seeds", "0..15", *arguments)[1]
 
 
 @pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 2), (3, 2), (4, 2), (16, 8)])
@@ -326,6 +368,9 @@ def test_folders_that_cannot_be_used_are_named(command, tmp_path, small):
     for name in ("status", "report", "retry"):
         code, said = command(name, tmp_path / "없는 폴더")
         assert code == 2 and "run을 먼저" in said
+    for arguments in (["run", small, "--out", ""], ["grade", small, "--out", ""], ["report", "/"]):
+        code, said = command(*arguments)
+        assert code == 2 and "폴더의 이름을 적어" in said
     code, said = command("status", "gs://user:s3cret@곳/x")
     assert code == 2 and "gs://…@곳/x" in said and "s3cret" not in said
 
@@ -334,6 +379,27 @@ def test_a_plan_that_cannot_be_retried_says_what_to_do(command, tmp_path):
     (tmp_path / "plan.json").write_text('{"spec": {}, "titles": {}, "jobs": []}', "utf-8")
     code, said = command("retry", tmp_path)
     assert code == 2 and "run을 한 번 다시" in said
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '"x"', "{", "계획".encode("cp949"), "{}".encode("utf-16"), None])
+def test_a_folder_with_a_strange_plan_says_what_to_do(command, tmp_path, content):
+    path = tmp_path / "plan.json"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for name in ("status", "report", "retry"):
+        code, said = command(name, tmp_path)
+        assert code == 2 and ("run을 먼저" if path.is_file() else "읽지 못했어요") in said and str(tmp_path) in said
+
+
+def test_a_folder_that_cannot_be_opened_is_named(command, monkeypatch, tmp_path):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)  # 관리자(root)는 권한이 없는 폴더도 열어요
+    code, said = command("status", tmp_path)
+    assert code == 2 and f"{tmp_path}을(를) 읽지 못했어요(권한이 없어요)" in said
 
 
 def test_status_only_looks(command, tmp_path):
@@ -352,7 +418,7 @@ def test_a_storage_that_does_not_answer_is_not_a_job_left(command):
 
         def read(self, path):
             if path.endswith("plan.json"):
-                return '{"jobs": [{"id": "a", "digest": "x"}]}'
+                return '{"spec": {}, "titles": {}, "jobs": [{"id": "a", "digest": "x"}]}'
             raise TimeoutError("답이 없어요")
 
     papermill_io.register("slow://", Slow())
@@ -450,7 +516,8 @@ def test_failures_are_records_and_the_rest_goes_on(mixed):
     ):
         record = found[f"{name}__seed=1"]
         assert record["status"] == status and words in record["error"]["message"], record
-    assert found["02_wrong__seed=1"]["error"]["cell"] == 4 and "raise" in found["02_wrong__seed=1"]["error"]["source"]
+    assert found["03_exit__seed=1"]["error"]["cell"] == 3  # 멈춘 셀의 다음
+    assert found["02_wrong__seed=1"]["error"]["cell"] == 3 and "raise" in found["02_wrong__seed=1"]["error"]["source"]
 
 
 def test_every_job_leaves_notebook_record_and_log(mixed):
@@ -459,7 +526,9 @@ def test_every_job_leaves_notebook_record_and_log(mixed):
     assert kinds == {".ipynb", ".json", ".log"} and not list(out.rglob("*.part"))
     assert len(list((out / "jobs").glob("*.log"))) == 5
     (log,) = (out / "jobs").glob("02_wrong__seed=1__*.log")
-    assert "코드 셀 [4]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+    assert "코드 셀 [3]" in log.read_text("utf-8") and "값 3은" in log.read_text("utf-8")
+    (partial,) = (out / "jobs").glob("05_dies__seed=1__*.ipynb")
+    assert quote(f"jobs/{partial.name}") in (out / "report.html").read_text("utf-8")
     (log,) = (out / "jobs").glob("05_dies__seed=1__*.log")
     assert "커널이 죽었어요" in log.read_text("utf-8")
 
@@ -504,8 +573,8 @@ def test_rerun_does_only_what_died_and_retry_the_failed(mixed, command):
     code, said = batch(*arguments)
     assert code == 1 and "이미 끝난 일 4개 · 할 일 1개" in said
     assert {path: path.read_bytes() for path in before} == before
-    code, said = batch("retry", out, "--timeout", 6, "--retries", 0, "--jobs", 2)
-    assert code == 1 and "이미 끝난 일 1개 · 할 일 4개" in said
+    code, said = batch("retry", out, "--timeout", 5, "--retries", 0)
+    assert code == 1 and "이미 끝난 일 1개 · 할 일 4개" in said and "셀의 제한 시간 5초" in said
     code, said = command(*arguments, "--dry-run")
     assert code == 0 and "완료" in said and "할 일 1개" in said
 
@@ -515,6 +584,36 @@ def test_a_job_has_its_own_time_limit(tmp_path):
     code, _ = batch("run", path, "--job-timeout", 4, "--timeout", 60, "--out", tmp_path / "out")
     (record,) = records(tmp_path / "out").values()
     assert code == 1 and "일 하나의 제한 시간 4초" in record["error"]["message"]
+
+
+def test_retry_in_another_folder_says_where_to_go(command, monkeypatch, tmp_path, small):
+    monkeypatch.setattr(run, "execute", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    command("run", "lessons/*.ipynb", "--out", tmp_path / "out")
+    assert command("retry", tmp_path / "out")[0] == 1
+    monkeypatch.chdir(tmp_path / "out")
+    code, said = command("retry", tmp_path / "out")
+    assert code == 2 and "lessons/*.ipynb" in said and "run을 했던 폴더에서" in said
+
+
+def test_the_command_that_is_shown_can_be_pasted(command, monkeypatch, tmp_path, small):
+    monkeypatch.setattr(run, "execute", lambda *_: None)
+    out = tmp_path / "결과" / "나쁜 #1"
+    _, said = command("run", small, "--out", out)
+    (line,) = [line for line in said.splitlines() if " retry " in line]
+    code, said = command(*shlex.split(line.partition("course_utils.batch ")[2]))
+    assert code == 1 and "할 일 1개" in said
+
+
+def test_retry_keeps_the_options_of_the_run(command, monkeypatch, tmp_path, small):
+    asked = []
+    monkeypatch.setattr(run, "execute", lambda plan, todo, folder, options: asked.append(options))
+    out, given = tmp_path / "out", ["--timeout", 6, "--job-timeout", 60, "--jobs", 1, "--retries", 0]
+    command("run", small, *given, "--out", out)
+    command("retry", out)
+    command("retry", out, "--timeout", 9)
+    first, same, other = asked
+    assert same == first == run.Options(1, 6, 60, 0) and other == run.Options(1, 9, 60, 0)
 
 
 def test_one_folder_belongs_to_one_batch(command, tmp_path, small):
@@ -540,8 +639,9 @@ def test_broken_records_count_as_left(tmp_path, small):
     assert status(job) == "완료" and status(job | {"digest": "다른 내용"}) == "남음"
     (tmp_path / "out" / "jobs" / f"{job['id']}.ipynb").rename(tmp_path / "moved")
     assert status(job) == "남음"
-    path.write_text(path.read_text("utf-8")[:20], "utf-8")
-    assert status(job) == "남음"
+    for broken in (path.read_text("utf-8")[:20], "[]", json.dumps({"digest": job["digest"]})):
+        path.write_text(broken, "utf-8")
+        assert status(job) == "남음"
 
 
 def test_the_time_left_is_what_is_written_corrected_by_what_is_done(small):

@@ -97,12 +97,35 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     out = tmp_path / "out"
     process = begin(*command, "--jobs", 1, "--out", out)
     wait_for(lambda: list((out / "jobs").glob("*.json")))
-    os.killpg(process.pid, signal.SIGINT)
+    for _ in range(3):  # 닫는 동안 또 눌러도
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.5)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and "같은 명령을 다시" in said and "Traceback" not in said, said
+    assert f"course_utils.batch report {out}" in said and batch("report", out)[0] == 0
     status_is_true(out)
     code, said = batch(*command, "--out", out)
     assert code == 0 and "이미 끝난 일 1개" in said and len(results(out)) == 2, said
+
+
+def test_ctrl_c_while_the_workers_start_is_quiet(tmp_path):
+    out = tmp_path / "out"
+    process = begin("run", lesson(tmp_path / "lessons", "01_a", "import time\ntime.sleep(30)"), "--out", out)
+    wait_for(lambda: descendants(process.pid, "worker"))
+    while process.poll() is None:  # 워커가 켜지는 동안에도, 켜진 다음에도
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "같은 명령을 다시" in said and "Traceback" not in said, said
+
+
+def test_a_closed_pipe_stops_nothing(tmp_path):
+    command = ["run", lesson(tmp_path / "lessons", "01_a"), "--seeds", "0..1", "--jobs", 1, "--out", tmp_path / "out"]
+    process = begin(*command)
+    assert process.stdout.readline()
+    process.stdout.close()  # | head -1
+    assert process.wait(timeout=120) == 0 and len(results(tmp_path / "out")) == 2
+    assert (tmp_path / "out" / "report.html").exists()
 
 
 @pytest.fixture

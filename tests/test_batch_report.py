@@ -84,6 +84,13 @@ def test_any_number_of_series_is_drawn(tmp_path, count):
     assert page.count("data:image/svg+xml") == 2
 
 
+def test_values_that_look_the_same_are_shown_once(tmp_path):
+    jobs = jobs_of(lesson(tmp_path / "lessons", "05_vae"), {"latent_dim": [2, 8]})
+    save(Folder(tmp_path / "out"), jobs, lambda number, job: {"metrics": {"fid": 0.3350000001 + number * 1e-9}})
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "data:image/svg+xml" not in page and "<b>0.335</b>" in page
+
+
 def test_csv_has_every_run_in_plain_words(out):
     text = (out / "results.csv").read_text("utf-8")
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
@@ -91,6 +98,8 @@ def test_csv_has_every_run_in_plain_words(out):
     assert [row["status"] for row in rows].count("완료") == 18 + 4 + 1 and rows[-2]["status"] == "남음"
     assert rows[0]["nats"] == "102.0" and rows[0]["rate"] == "0.1" and rows[0]["fid"] == ""
     assert {row["note"] for row in rows} == {"", NASTY, "'=1+1", "보통"}
+    notebooks = [row["notebook"] for row in rows if row["notebook"]]
+    assert any("보통" in name for name in notebooks) and all((out / name).is_file() for name in notebooks)
     assert "kim" not in text and str(Path.home()) not in text
 
 

@@ -2,10 +2,14 @@
 
 import argparse
 import dataclasses
+import glob
+import io
 import json
 import math
 import os
 import re
+import shlex
+import subprocess
 import sys
 from collections import Counter
 
@@ -15,6 +19,7 @@ from course_utils.batch.folder import DIED, FAILED, LEFT, OK, PLAN, Folder
 from course_utils.errors import CourseError
 
 PROG = "python -m course_utils.batch"
+KEPT = ("jobs", "timeout", "job_timeout", "retries")  # 계획에 남겨 retry가 이어받는 선택
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,7 +42,7 @@ def main(arguments=None):
         print(f"⚠️ {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\n멈췄어요. 끝난 일은 남아 있고, 같은 명령을 다시 실행하면 나머지를 해요.", file=sys.stderr)
+        print("\n멈췄어요. 같은 명령을 다시 실행하면 돼요.", file=sys.stderr)
         return 130
 
 
@@ -48,7 +53,7 @@ def _parser():
     how.add_argument("--jobs", metavar="수", help="동시에 실행할 수(기본: GPU의 수, 없으면 코어의 절반, 적어도 2)")
     how.add_argument("--timeout", metavar="초", help="셀 하나의 제한 시간")
     how.add_argument("--job-timeout", metavar="초", help="일 하나의 제한 시간")
-    how.add_argument("--retries", metavar="수", default="2", help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")
+    how.add_argument("--retries", metavar="수", help="워커나 커널이 죽었을 때 다시 할 횟수(기본 2)")
     how.add_argument("--scheduler", metavar="주소", help="Dask 스케줄러(기본: 이 컴퓨터). 예: tcp://10.0.0.1:8786")
     how.add_argument("--resource", action="append", default=[], metavar="이름=수",
                      help="일 하나에 필요한 Dask 자원. 예: GPU=1")
@@ -86,21 +91,32 @@ def _parser():
 
 
 def _run(options):
-    how, spec = _how(options), _spec(options)
-    return _do(spec, Folder(options.out), how, again=(DIED,), dry=options.dry_run)
+    return _do(_spec(options), Folder(options.out), options, again=(DIED,), dry=options.dry_run)
 
 
 def _retry(options):
     folder = Folder(options.out)
-    spec = folder.plan()["spec"]
+    plan = folder.plan()
+    spec, kept = plan["spec"], plan.get("options", {})
     if "auto" not in spec:  # 손으로 고쳤거나 다른 판이 쓴 것
         raise CourseError(f"{options.out}의 계획을 알아볼 수 없어요. 같은 run을 한 번 다시 실행해 주세요.")
-    return _do(spec, folder, _how(options), again=(DIED, FAILED), dry=False)
+    if lost := [path for path in spec["lessons"] if not glob.glob(path) and not os.path.exists(path)]:
+        raise CourseError(
+            f"계획의 노트북 {lost[0]}이(가) 지금 폴더({os.getcwd()})에서는 보이지 않아요. run을 했던 폴더에서 retry를 하거나, "
+            "노트북을 옮겼다면 run을 새로 해 주세요."
+        )
+    for name in KEPT:
+        if getattr(options, name) is None:
+            setattr(options, name, kept.get(name))
+    return _do(spec, folder, options, again=(DIED, FAILED), dry=False)
 
 
-def _do(spec, folder, how, again, dry):
+def _do(spec, folder, options, again, dry):
+    how = _how(options)
     plan = planning.build(spec)
     jobs = [dataclasses.asdict(job) for job in plan.jobs]
+    if spec["auto"]:
+        print(f"auto로 정한 것: {', '.join(f'{name}={value}' for name, value in spec['auto'].items())}")
     for lesson, missing in plan.skipped.items():
         print(f"건너뜀 {lesson}: {', '.join(missing)}이(가) 없어요")
     if dry:
@@ -108,17 +124,26 @@ def _do(spec, folder, how, again, dry):
         return 0
     with folder.lock():
         titles = {lesson.name: lesson.title for lesson in plan.lessons.values()}
-        folder.write(PLAN, json.dumps({"spec": spec, "titles": titles, "jobs": jobs}, ensure_ascii=False, indent=1))
+        kept = {name: getattr(options, name) for name in KEPT}
+        content = {"spec": spec, "options": kept, "titles": titles, "jobs": jobs}
+        folder.write(PLAN, json.dumps(content, ensure_ascii=False, indent=1))
         states = _states(folder, jobs)
         todo = [job for job in plan.jobs if states[job.id] in (LEFT, *again)]
         print(f"일 {len(jobs)}개 · 이미 끝난 일 {len(jobs) - len(todo)}개 · 할 일 {len(todo)}개", flush=True)
         if todo:
-            run.execute(plan, todo, folder, how)
+            try:
+                run.execute(plan, todo, folder, how)
+            except KeyboardInterrupt:
+                print(
+                    "\n멈췄어요. 끝난 일은 남아 있고, 같은 명령을 다시 실행하면 나머지를 해요. "
+                    f"지금까지의 결과를 보려면: {_command('report', folder)}", file=sys.stderr,
+                )
+                return 130
     states = Counter(_states(folder, jobs).values())
     report.write(folder)
     print(f"\n{_counts(states)}")
     if states[OK] < len(jobs):
-        print(f"실패한 일을 다시 하려면: {PROG} retry {folder.shown}")
+        print(f"실패한 일을 다시 하려면: {_command('retry', folder)}")
     print(f"보고서: {folder.shown}/report.html")
     return int(states[OK] < len(jobs))
 
@@ -178,7 +203,7 @@ def _how(options):
         jobs=_whole("--jobs", options.jobs, 1),
         cell_seconds=_whole("--timeout", options.timeout, 1),
         job_seconds=_whole("--job-timeout", options.job_timeout, 1),
-        retries=_whole("--retries", options.retries, 0),
+        retries=_whole("--retries", "2" if options.retries is None else options.retries, 0),
         scheduler=options.scheduler,
         resources=_resources(options.resource),
     )
@@ -206,6 +231,12 @@ def _resources(texts):
     return found
 
 
+def _command(name, folder):
+    """그대로 붙여 넣어 실행할 수 있는 명령."""
+    path = subprocess.list2cmdline([folder.shown]) if os.name == "nt" else shlex.quote(folder.shown)
+    return f"{PROG} {name} {path}"
+
+
 def _states(folder, jobs):
     return {record["id"]: record["status"] for record in folder.records(jobs)}
 
@@ -216,8 +247,8 @@ def _print_plan(plan, states, how):
     left = [plan.seconds(job) for job in plan.jobs if states[job.id] in (LEFT, DIED)]
     print(f"\n일 {len(plan.jobs)}개 · 할 일 {len(left)}개")
     if left and not how.scheduler:  # 클러스터에서 동시에 몇 개를 할지는 연결해 봐야 알아요
-        at_once = run.default_jobs(how.jobs)
-        print(f"걸릴 시간: 약 {run.duration(sum(left) / at_once)}(동시에 {at_once}개씩, 노트북에 적힌 시간으로 어림)")
+        at_once = min(run.default_jobs(how.jobs), len(left))
+        print(f"걸릴 시간: 약 {run.duration(max(*left, sum(left) / at_once))}(동시에 {at_once}개씩, 노트북에 적힌 시간으로 어림)")
 
 
 def _counts(states):
@@ -227,13 +258,28 @@ def _counts(states):
 
 
 def _speak_korean():
-    """화면이 쓸 수 없는 글자 때문에 멈추지 않게. 한글 경로를 모르는 로캘(C)이면 UTF-8로 다시 시작해요."""
+    """화면이 쓸 수 없는 글자나 닫힌 파이프 때문에 멈추지 않게. 한글 경로를 모르는 로캘(C)이면 UTF-8로 다시 시작해요."""
     try:
         "한글".encode(sys.getfilesystemencoding())
     except UnicodeEncodeError:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "course_utils.batch", *sys.argv[1:]])
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream.isatty():
+            stream.reconfigure(errors="replace")
+        else:
+            raw = io.BufferedWriter(_Pipe(stream.fileno(), "w", closefd=False))
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, "replace", line_buffering=True))
+
+
+class _Pipe(io.FileIO):
+    """읽는 쪽이 먼저 닫아도(| head) 하던 일을 멈추지 않게, 갈 곳이 없는 말은 버려요."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(data)
 
 
 if __name__ == "__main__":

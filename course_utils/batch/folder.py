@@ -21,6 +21,15 @@ def new_record(job, status=LEFT, message=None, cell=None, source="", **found):
     return job | unknown | found | {"status": status, "error": error}
 
 
+@contextlib.contextmanager
+def _readable(target):
+    """이 컴퓨터의 것을 읽다 난 오류를 `CourseError`로."""
+    try:
+        yield
+    except OSError as error:
+        raise CourseError(f"{target}을(를) 읽지 못했어요({reason(error)}). 경로와 권한을 확인해 주세요.") from error
+
+
 class Folder:
     """묶음 하나의 결과를 두는 곳. `s3://`, `gs://`, `abs://`처럼 papermill이 아는 주소도 돼요.
 
@@ -32,6 +41,8 @@ class Folder:
 
     def __init__(self, path):
         self.path, self.remote = str(path).rstrip("/"), "://" in str(path)
+        if not self.path:
+            raise CourseError(f"결과 폴더 '{path}'은(는) 쓸 수 없어요. runs/가을학기처럼 폴더의 이름을 적어 주세요.")
         self.shown = hide_secrets(self.path)
 
     @contextlib.contextmanager
@@ -99,23 +110,33 @@ class Folder:
                 file.write(line + "\n")
 
     def plan(self):
-        """마지막 `run`의 계획: {"spec", "titles", "jobs"}. 없으면 `CourseError`."""
-        text = self._read(PLAN) if PLAN in self._names("") else None
-        try:
-            return json.loads(text)
-        except (TypeError, ValueError):
+        """마지막 `run`의 계획: {"spec", "options", "titles", "jobs"}. 없으면 `CourseError`."""
+        found = self._json(PLAN) if PLAN in self.names("") else None
+        if not isinstance(found, dict) or not {"spec", "titles", "jobs"} <= found.keys():
             raise CourseError(
-                f"{self.path}에는 묶음의 계획({PLAN})이 없어요. 폴더 이름을 확인하거나 run을 먼저 해 주세요."
-            ) from None
+                f"{self.path}에는 묶음의 계획({PLAN})이 없거나, 있어도 알아볼 수 없어요. "
+                "폴더 이름을 확인하거나 run을 먼저 해 주세요."
+            )
+        return found
 
     def records(self, jobs):
         """일마다의 기록을 하나씩 읽어요. 기록이 없거나, 깨졌거나, 내용이 다른 일의 것이면 남은 일이에요."""
-        names = self._names(JOBS)
+        names = self.names(JOBS)
         for job in jobs:
-            found = self._record(job["id"]) if f"{job['id']}.json" in names else {}
-            same = found.get("digest") == job["digest"]
-            whole = same and (found["status"] != OK or f"{job['id']}.ipynb" in names)
+            found = self._json(f"{JOBS}/{job['id']}.json") if f"{job['id']}.json" in names else None
+            same = isinstance(found, dict) and found.get("digest") == job["digest"]
+            whole = same and found.get("status") in (OK, FAILED, DIED)
+            whole = whole and (found["status"] != OK or f"{job['id']}.ipynb" in names)
             yield found if whole else new_record(job)
+
+    def names(self, below):
+        """결과 폴더 안의 폴더(""이면 결과 폴더)에 있는 것들의 이름. 없는 폴더면 비어 있어요."""
+        target = f"{self.path}/{below}".rstrip("/")
+        if not self.remote:
+            with _readable(target):
+                return set(os.listdir(target)) if os.path.isdir(target) else set()
+        found = self._ask("읽지", lambda handler: handler.listdir(target), target)
+        return {str(name).rstrip("/").rpartition("/")[2] for name in found}
 
     def save(self, record, notebook, log):
         """일 하나의 결과를 남겨요. 기록은 맨 나중이에요. 워커와 함께 사라진 로그(None)에는 까닭만 덧붙여요."""
@@ -128,27 +149,18 @@ class Folder:
             self.write(f"{name}.ipynb", notebook)
         self.write(f"{name}.json", json.dumps(record, ensure_ascii=False, indent=1))
 
-    def _record(self, job_id):
-        try:
-            return json.loads(self._read(f"{JOBS}/{job_id}.json"))
-        except CourseError:  # 저장소가 답하지 않으면 끝난 일인지 알 수 없어요
-            raise
-        except (OSError, ValueError):
-            return {}
-
-    def _read(self, name):
+    def _json(self, name):
+        """있는 파일에 적힌 값. JSON이 아니면 None, 읽을 수 없으면 끝난 일인지 알 수 없으니 `CourseError`."""
         target = f"{self.path}/{name}"
-        if not self.remote:
-            return Path(target).read_text("utf-8")
-        text = self._ask("읽지", lambda handler: handler.read(target), target)
-        return text.decode() if isinstance(text, bytes) else text
-
-    def _names(self, below):
-        target = f"{self.path}/{below}".rstrip("/")
-        if not self.remote:
-            return set(os.listdir(target)) if os.path.isdir(target) else set()
-        found = self._ask("읽지", lambda handler: handler.listdir(target), target)
-        return {str(name).rstrip("/").rpartition("/")[2] for name in found}
+        if self.remote:
+            text = self._ask("읽지", lambda handler: handler.read(target), target)
+        else:
+            with _readable(target):
+                text = Path(target).read_bytes()
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):  # 쓰다 끊긴 글, 알 수 없는 글자
+            return None
 
     def _ask(self, verb, call, target):
         """papermill이 아는 저장소에 한 번 읽거나 써요."""

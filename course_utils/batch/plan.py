@@ -123,10 +123,13 @@ def chosen(*written):
 def read_plan(path):
     """plan.toml을 읽어 lessons, skip_inapplicable과, `chosen`에 줄 것으로. 모르는 열쇠나 꼴이 다른 값은 `CourseError`."""
     try:
-        spec = tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        why = reason(error) if isinstance(error, OSError) else error
-        raise CourseError(f"계획 {path}을(를) 읽지 못했어요({why}). TOML 파일인지 확인해 주세요.") from error
+        spec = tomllib.loads(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        raise CourseError(f"계획 {path}을(를) 읽지 못했어요({reason(error)}). 경로와 권한을 확인해 주세요.") from error
+    except UnicodeDecodeError as error:
+        raise CourseError(f"계획 {path}이(가) UTF-8이 아니에요. 편집기에서 UTF-8로 다시 저장해 주세요.") from error
+    except (ValueError, RecursionError) as error:
+        raise CourseError(f"계획 {path}을(를) 읽지 못했어요({error}). TOML 파일인지 확인해 주세요.") from error
     if unknown := [key for key in spec if key not in PLAN_KEYS]:
         raise CourseError(f"{path}: {', '.join(unknown)}은(는) 모르는 이름이에요. 쓸 수 있는 이름: {', '.join(PLAN_KEYS)}.")
     for key, value in spec.items():
@@ -247,7 +250,15 @@ def _resolved(name, value):
     if name == "profile":
         return runtime.resolve_profile(value, runtime.gpu_name() if value == "auto" else None)
     value = data.resolve_name(value)
-    return value if value != "auto" else "mnist" if os.path.exists(data.mnist_path()) else "digits"
+    if value not in ("auto", "mnist"):
+        return value
+    here = os.path.exists(data.mnist_path())
+    if not here and os.environ.get("COURSE_MNIST"):
+        raise CourseError(
+            f"환경 변수 COURSE_MNIST의 파일이 없어요: {data.mnist_path()}. 경로를 고치거나, 저장소에 든 데이터로 하려면 "
+            "-p dataset digits를 붙이세요."
+        )
+    return "mnist" if here or value == "mnist" else "digits"
 
 
 def _check_kept(lesson, names):

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from course_utils import plots
 from course_utils.batch.folder import DIED, FAILED, JOBS, LEFT, OK
@@ -78,7 +77,8 @@ def write(folder):
         CourseError: 계획이 없거나 폴더에 쓸 수 없을 때.
     """
     plan = folder.plan()
-    rows = [_row(record) for record in folder.records(plan["jobs"])]
+    files = folder.names(JOBS)
+    rows = [_row(record, files) for record in folder.records(plan["jobs"])]
     failures = {}  # 까닭이 같은 것끼리
     for row in sorted((row for row in rows if row["error"]), key=lambda row: ORDER[row["status"]]):
         failures.setdefault((row["lesson"], row["error"]["cell"], row["error"]["message"]), []).append(row)
@@ -110,12 +110,11 @@ def environment():
     )
 
 
-def _row(record):
-    name = quote(f"{JOBS}/{record['id']}")
-    return record | {
-        "notebook": f"{name}.ipynb" if record["status"] in (OK, FAILED) else None,
-        "log": f"{name}.log" if record["status"] != LEFT else None,
-    }
+def _row(record, files):
+    """기록에, 남아 있는 파일의 경로를 더해요. 끊긴 일에도 멈춘 데까지의 노트북이 있을 수 있어요."""
+    paths = {"notebook": f"{record['id']}.ipynb", "log": f"{record['id']}.log"}
+    ended = record["status"] != LEFT
+    return record | {kind: f"{JOBS}/{name}" if ended and name in files else None for kind, name in paths.items()}
 
 
 def _lesson(name, title, rows):
@@ -151,10 +150,8 @@ def _chief(rows):
     values = [row["metrics"][name] for row in rows if row["metrics"].get(name) is not None]
     if not values:
         return label, format_metric(None)
-    if len(values) == 1:
-        return label, format_metric(values[0])
     mean, low, high = map(format_metric, (sum(values) / len(values), min(values), max(values)))
-    return label, f"{mean} ({low} ~ {high})"
+    return label, mean if low == high else f"{mean} ({low} ~ {high})"
 
 
 def _counts(rows):
@@ -170,7 +167,7 @@ def _charts(rows, axes, metrics):
     charts = []
     for metric in metrics:
         points = [row for row in rows if isinstance(row["metrics"].get(metric), int | float)]
-        if len({row["metrics"][metric] for row in points}) < 2:  # 늘 같은 값은 표로 충분해요
+        if len({format_metric(row["metrics"][metric]) for row in points}) < 2:  # 늘 같아 보이는 값은 표로 충분해요
             continue
         for axis in axes:
             others = [name for name in axes if name != axis]

@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import math
 import os
+import signal
 import subprocess
 import time
 from collections import Counter, deque
@@ -57,6 +58,7 @@ def execute(plan, todo, folder, options):
         try:
             _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # 한 번이면 돼요. 또 누르면 닫다 만 것이 영어 오류를 내요
             display.note("멈추는 중이에요…")  # 커널까지 닫는 데 몇 초 걸려요
             raise
 
@@ -252,6 +254,7 @@ def _local(jobs, resources, retries):
     from distributed import Client, LocalCluster
 
     for left in reversed(range(retries + 1)):
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # 켜지다 만 워커들이 영어 오류를 쏟지 않게. 몇 초예요
         try:
             cluster = LocalCluster(
                 n_workers=jobs, threads_per_worker=1, memory_limit=0, resources=resources, silence_logs=logging.CRITICAL,
@@ -263,6 +266,8 @@ def _local(jobs, resources, retries):
                 raise CourseError(
                     f"워커를 켜지 못했어요({error}). 메모리가 모자라면 다른 프로그램을 닫거나 --jobs를 줄여 보세요."
                 ) from error
+        finally:
+            signal.signal(signal.SIGINT, heard)
     with cluster, Client(cluster) as client:
         with contextlib.suppress(OSError):  # 마침 죽은 워커가 있어도, 다시 켜진 워커는 알아서 해요
             client.register_worker_callbacks(worker.be_quiet)

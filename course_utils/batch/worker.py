@@ -141,9 +141,9 @@ class _Watch:
         self.notebook = notebook
 
     def cell_started(self, cell, cell_index):
-        if cell["cell_type"] != "code" or not cell["source"].strip():
+        if not _counts(cell):
             return
-        self._cell, self._source = self._cell + 1, hide_secrets(cell["source"])  # 노트북에 보이는 [번호]와 같아요
+        self._cell, self._source = self._cell + 1, hide_secrets(cell["source"])
         self._part = (cell_index + 1, len(self.notebook.cells))
         self.tell(f"코드 셀 [{self._cell}] {self._source.strip().splitlines()[0][:80]}")
 
@@ -171,6 +171,11 @@ class _Watch:
         return status, message[:2000], self._cell or None, self._source[:2000]
 
 
+def _counts(cell):
+    """강사의 노트북에서 실행하면 번호가 붙을 셀인지. papermill이 매개변수를 끼운 셀은 거기에 없어요."""
+    return cell.cell_type == "code" and cell.source.strip() and "injected-parameters" not in cell.metadata.get("tags", ())
+
+
 def _prepare_environment(threads, gpu):
     """커널이 물려받을 환경. 워커는 한 번에 일 하나만 하므로 프로세스의 환경을 바꿔도 돼요."""
     os.environ |= dict.fromkeys(THREADS, str(threads)) | {"COURSE_STATIC": "1", "PYTHONUTF8": "1"}
@@ -183,7 +188,7 @@ def _prepare_environment(threads, gpu):
 
 def _not_executed(notebook):
     """실행되지 않은 첫 코드 셀의 번호나 None."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    code = filter(_counts, notebook.cells)
     skipped = (cell.execution_count is None and "skip-execution" not in cell.metadata.get("tags", ()) for cell in code)
     return next((number for number, yes in enumerate(skipped, start=1) if yes), None)
 
