@@ -137,7 +137,12 @@ def test_a_folder_two_of_one_name_and_nothing(tmp_path, submit, capsys):
     (tmp_path / "제출" / "._과제.ipynb").write_bytes(b"")
     found = grade.find([str(tmp_path / "제출"), str(second), first])
     assert sorted(found.values()) == ["과제", "김[1]/과제", "숙제.zip"]
-    assert sorted(grade.find([first, str(second)]).values()) == ["김[1]/과제", "제출/과제"]
+    assert sorted(grade.find([first, str(second)]).values()) == [first.removesuffix(".ipynb"), str(second.with_suffix(""))]
+    for student in ("가", "나"):  # LMS가 준 폴더들을 *로
+        (tmp_path / "LMS" / student / "hw").mkdir(parents=True)
+        shutil.copy(first, tmp_path / "LMS" / student / "hw" / "01.ipynb")
+    assert sorted(grade.find([str(tmp_path / "LMS")]).values()) == ["가/hw/01", "나/hw/01"]
+    assert len(set(grade.find([str(tmp_path / "LMS/*/hw/*.ipynb")]).values())) == 2
     assert ".ipynb" in grade.read(tmp_path / "제출" / "숙제.zip", "숙제.zip").trouble
     assert main(["grade", str(tmp_path / "없음"), "--out", str(tmp_path / "채점")]) == 2
     assert "제출물을 찾지 못했어요" in capsys.readouterr().err

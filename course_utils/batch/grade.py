@@ -41,7 +41,7 @@ START_SECONDS = 180  # 강의의 셀을 smoke로 실행하는 데 넉넉한 시�
 class Submission:
     """제출물 하나와 그 채점."""
 
-    student: str  # 폴더를 채점하면 그 폴더에서의 경로, 파일을 채점하면 파일의 이름(겹치면 폴더까지)
+    student: str  # 폴더를 채점하면 그 폴더에서의 경로, 파일을 채점하면 파일의 이름(겹치면 적은 경로)
     lesson: str | None = None  # "05_vae"처럼. 연습문제를 찾지 못하면 None
     trouble: str = ""  # 제출물 전체를 채점하지 못한 까닭
     cells: dict = field(default_factory=dict)  # 문제의 번호 → 실행할 코드들: 바로 앞에 학생이 더한 셀들과 답의 셀
@@ -83,7 +83,7 @@ def find(patterns):
     """적은 경로들의 제출물: {경로: 학생의 이름}. *도 되고, 같은 파일은 한 번만이에요.
 
     폴더를 적으면 그 안의 모든 파일(숨은 것은 빼고)이고, 이름은 그 폴더에서의 경로예요. 파일을 적으면 파일의 이름이에요.
-    이름이 겹치면 그 위의 폴더까지 적어요.
+    이름이 겹치면 적은 경로 그대로예요.
     """
     paths = {}
     for pattern in patterns:
@@ -98,15 +98,19 @@ def find(patterns):
                 f"제출물을 찾지 못했어요: {pattern}(지금 폴더를 기준으로 찾았어요). 노트북이나 노트북이 든 폴더를 적어 주세요."
             )
         for path, folder in found:
-            name = path.relative_to(folder).as_posix()
-            paths.setdefault(path.resolve(), (path, folder, name[: -len(".ipynb")] if _is_notebook(path) else name))
-    twice = Counter(name for _, _, name in paths.values())
-    names = {path: name if twice[name] == 1 else f"{folder.resolve().name}/{name}" for path, folder, name in paths.values()}
+            paths.setdefault(path.resolve(), (path, _plain(path.relative_to(folder))))
+    twice = Counter(name for _, name in paths.values())
+    names = {path: name if twice[name] == 1 else _plain(path) for path, name in paths.values()}
     return {path: unicodedata.normalize("NFC", name) for path, name in names.items()}  # 맥의 파일 이름은 자모가 풀려 있어요
 
 
 def _is_notebook(path):
-    return path.name.lower().endswith(".ipynb")
+    return path.suffix.lower() == ".ipynb"
+
+
+def _plain(path):
+    """확장자 .ipynb를 뺀 경로. 다른 확장자는 그대로 둬요."""
+    return (path.with_suffix("") if _is_notebook(path) else path).as_posix()
 
 
 def read(path, name):
