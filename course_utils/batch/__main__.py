@@ -9,6 +9,7 @@ import math
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -257,6 +258,12 @@ def _counts(states):
     )
 
 
+def _stop_once(*_):
+    """Ctrl-C는 한 번이면 돼요. 닫는 동안 또 누르면 닫다 만 것이 영어 오류를 내니 듣지 않아요."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _speak_korean():
     """화면이 쓸 수 없는 글자나 닫힌 파이프 때문에 멈추지 않게. 한글 경로를 모르는 로캘(C)이면 UTF-8로 다시 시작해요."""
     try:
@@ -284,4 +291,5 @@ class _Pipe(io.FileIO):
 
 if __name__ == "__main__":
     _speak_korean()
+    signal.signal(signal.SIGINT, _stop_once)
     sys.exit(main())

@@ -58,7 +58,6 @@ def execute(plan, todo, folder, options):
         try:
             _Batch(client, resources, gpus, folder, options, display).run(plan, todo)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # 한 번이면 돼요. 또 누르면 닫다 만 것이 영어 오류를 내요
             display.note("멈추는 중이에요…")  # 커널까지 닫는 데 몇 초 걸려요
             raise
 
